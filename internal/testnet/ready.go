@@ -1,0 +1,47 @@
+package testnet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/textproto"
+	"time"
+
+	"github.com/cretz/bine/control"
+)
+
+// pollEvery is how often a client is asked what it knows.
+const pollEvery = 50 * time.Millisecond
+
+// knowsRelays waits until a client holds the microdescriptor of each relay. A
+// client is bootstrapped with two thirds of them, and a circuit through one of
+// the others would fail.
+func (n *Node) knowsRelays(ctx context.Context, relays []*Node) error {
+	var d net.Dialer
+	sock, err := d.DialContext(ctx, "unix", n.ControlSocket)
+	if err != nil {
+		return fmt.Errorf("testnet: %s: %w", n.Name, err)
+	}
+	conn := control.NewConn(textproto.NewConn(sock))
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { sock.Close() })
+	defer stop()
+	if err := conn.Authenticate(""); err != nil {
+		return fmt.Errorf("testnet: %s: authenticating: %w", n.Name, err)
+	}
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for _, relay := range relays {
+		for {
+			if _, err := conn.GetInfo("md/id/" + relay.Fingerprint); err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("testnet: %s does not know %s: %w; its last words:%s", n.Name, relay.Name, context.Cause(ctx), n.life().log.tail())
+			case <-ticker.C:
+			}
+		}
+	}
+	return nil
+}

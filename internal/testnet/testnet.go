@@ -1,0 +1,209 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// DefaultRelays is how many relays a network has beside its authority when
+// nobody says.
+const DefaultRelays = 3
+
+// startTimeout ends a start that hangs. A first vote that was missed costs ten
+// seconds, a slow machine some more.
+const startTimeout = 90 * time.Second
+
+// Options say what a network consists of. The zero value is one of
+// DefaultRelays relays and no client.
+type Options struct {
+	Relays  int // beside the authority; 0: DefaultRelays
+	Exits   int // how many of the relays, counted from the last, are ordinary exits
+	Clients int
+
+	// Dir is where data directories are made, short enough for the path of a
+	// unix socket; "": a temporary directory that Close removes.
+	Dir string
+	// Tor is the program; "": the first tor on the PATH.
+	Tor string
+	// Progress, if set, is told how far the start is, from any goroutine.
+	Progress func(line string)
+}
+
+// A Network is a running private Tor network.
+type Network struct {
+	Authority *Node
+	Relays    []*Node
+	Clients   []*Node
+
+	dir  string
+	temp bool // dir is ours to remove
+}
+
+// Start makes a network and waits until every client is bootstrapped and knows
+// every relay. The context bounds the start alone. The process must have
+// called [Enter]. The error of a tor that does not start holds its last words.
+func Start(ctx context.Context, o Options) (_ *Network, err error) {
+	if !entered() {
+		return nil, errors.New("testnet: not in a network namespace of our own; call Enter first")
+	}
+	if o.Relays == 0 {
+		o.Relays = DefaultRelays
+	}
+	if o.Exits > o.Relays || o.Relays > 200 || o.Clients > 200 {
+		return nil, fmt.Errorf("testnet: %d relays, %d of them exits, and %d clients cannot be", o.Relays, o.Exits, o.Clients)
+	}
+	if o.Tor == "" {
+		o.Tor = "tor"
+	}
+	if o.Tor, err = exec.LookPath(o.Tor); err != nil {
+		return nil, fmt.Errorf("testnet: %w: install tor (on Debian: apt-get install tor)", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready within %v", startTimeout))
+	defer cancel()
+
+	n := &Network{dir: o.Dir}
+	if n.dir == "" {
+		if n.dir, err = os.MkdirTemp("", "testnet"); err != nil {
+			return nil, fmt.Errorf("testnet: %w", err)
+		}
+		n.temp = true
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if err := n.configure(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := n.launch(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// configure makes the nodes' directories, keys and configuration files.
+func (n *Network) configure(ctx context.Context, o Options) (err error) {
+	if n.Authority, err = n.add(o, authorityRole, "authority", 0); err != nil {
+		return err
+	}
+	for i := range o.Relays {
+		kind := relay
+		if i >= o.Relays-o.Exits {
+			kind = exit
+		}
+		node, err := n.add(o, kind, fmt.Sprintf("relay%d", i), i+1)
+		if err != nil {
+			return err
+		}
+		n.Relays = append(n.Relays, node)
+	}
+	for i := range o.Clients {
+		node, err := n.add(o, client, fmt.Sprintf("client%d", i), i)
+		if err != nil {
+			return err
+		}
+		n.Clients = append(n.Clients, node)
+	}
+	keys, err := writeAuthorityKeys(ctx, filepath.Join(n.Authority.Dir, "keys"))
+	if err != nil {
+		return fmt.Errorf("testnet: %w", err)
+	}
+	for _, node := range n.nodes() {
+		text := node.torrc(keys, n.Authority)
+		if err := os.WriteFile(filepath.Join(node.Dir, "torrc"), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("testnet: %w", err)
+		}
+	}
+	return nil
+}
+
+// add makes one node. Relays are numbered from the authority, 0; clients among
+// themselves.
+func (n *Network) add(o Options, kind role, name string, number int) (*Node, error) {
+	dir := filepath.Join(n.dir, name)
+	keys := filepath.Join(dir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	node := &Node{
+		Name: name, Dir: dir,
+		ControlSocket: filepath.Join(dir, "control"),
+		LogPath:       filepath.Join(dir, "log"),
+		role:          kind, tor: o.Tor,
+	}
+	if o.Progress != nil {
+		node.progress = func(line string) { o.Progress(name + " " + line) }
+	}
+	if kind == client {
+		node.SocksAddr = fmt.Sprintf("127.0.0.1:%d", 9050+10*number)
+		return node, nil
+	}
+	node.Addr = netip.AddrFrom4([4]byte{198, 18, 0, byte(1 + number)})
+	if err := AddAddress(node.Addr); err != nil {
+		return nil, err
+	}
+	resolv := []byte("nameserver 127.0.0.1\n")
+	if err := os.WriteFile(filepath.Join(dir, "resolv.conf"), resolv, 0o600); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	var err error
+	if node.Fingerprint, err = writeIdentity(keys); err != nil {
+		return nil, fmt.Errorf("testnet: %s: %w", name, err)
+	}
+	return node, nil
+}
+
+// launch starts all nodes at once and waits for each.
+func (n *Network) launch(ctx context.Context) error {
+	for _, node := range n.nodes() {
+		node.mu.Lock()
+		err := node.startLocked(ctx)
+		node.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range n.nodes() {
+		group.Go(func() error {
+			if err := node.bootstrapped(ctx); err != nil {
+				return err
+			}
+			if node.role != client {
+				return nil
+			}
+			return node.knowsRelays(ctx, append([]*Node{n.Authority}, n.Relays...))
+		})
+	}
+	return group.Wait()
+}
+
+func (n *Network) nodes() []*Node {
+	var all []*Node
+	if n.Authority != nil {
+		all = append(all, n.Authority)
+	}
+	return append(append(all, n.Relays...), n.Clients...)
+}
+
+// Close kills every node, waits, and removes the temporary directory. Calling
+// it again does nothing.
+func (n *Network) Close() error {
+	var errs []error
+	for _, node := range n.nodes() {
+		errs = append(errs, node.Kill())
+	}
+	if n.temp {
+		errs = append(errs, os.RemoveAll(n.dir))
+	}
+	return errors.Join(errs...)
+}

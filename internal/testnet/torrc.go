@@ -1,0 +1,99 @@
+package testnet
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Where nodes listen, on addresses of their own.
+const (
+	orPort  = 5000
+	dirPort = 7000
+)
+
+// common is in every node's torrc. The two about circuit timeouts must be
+// there from the start: without them circuits fail with TIMEOUT. The two that
+// reject internal addresses take back what TestingTorNetwork relaxes.
+const common = `TestingTorNetwork 1
+ClientRejectInternalAddresses 1
+ClientDNSRejectInternalAddresses 1
+FetchDirInfoEarly 1
+FetchDirInfoExtraEarly 1
+LearnCircuitBuildTimeout 0
+CircuitBuildTimeout 30
+PathsNeededToBuildCircuits 0.67
+TestingDirAuthVoteHSDir *
+CookieAuthentication 1
+AvoidDiskWrites 1
+SafeLogging 0
+Log notice stdout
+`
+
+// relayOptions are those of every node that relays. Names are never asked of
+// the machine's resolver, which the namespace cannot reach: a resolver on the
+// namespace's own 127.0.0.1:53 would be.
+const relayOptions = `Address %[1]s
+OutboundBindAddress %[1]s
+ORPort %[1]s:%[2]d
+Nickname %[3]s
+AssumeReachable 1
+ExtendAllowPrivateAddresses 1
+SocksPort 0
+ServerDNSDetectHijacking 0
+ServerDNSAllowBrokenConfig 1
+ServerDNSResolvConfFile %[4]s
+`
+
+const noExit = `ExitRelay 0
+ExitPolicy reject *:*
+`
+
+const ordinaryExit = `ExitRelay 1
+ExitPolicy accept *:*
+`
+
+// authorityOptions make a directory authority that trusts whoever comes and
+// votes every ten seconds.
+const authorityOptions = `AuthoritativeDirectory 1
+V3AuthoritativeDirectory 1
+DirPort %s:%d
+V3AuthVotingInterval 10
+V3AuthVoteDelay 2
+V3AuthDistDelay 2
+V3AuthNIntervalsValid 100
+TestingV3AuthInitialVotingInterval 5
+TestingV3AuthInitialVoteDelay 2
+TestingV3AuthInitialDistDelay 2
+TestingV3AuthVotingStartOffset 0
+TestingAuthDirTimeToLearnReachability 0
+TestingDirAuthVoteGuard *
+MinUptimeHidServDirectoryV2 0
+AuthDirTestReachability 0
+ContactInfo testnet
+`
+
+// torrc is the text of a node's configuration file.
+func (n *Node) torrc(authority authorityKeys, authorityNode *Node) string {
+	var b strings.Builder
+	b.WriteString(common)
+	fmt.Fprintf(&b, "DataDirectory %s\n", n.Dir)
+	fmt.Fprintf(&b, "ControlSocket %s\n", n.ControlSocket)
+	fmt.Fprintf(&b, "DirAuthority %s orport=%d no-v2 v3ident=%s %s:%d %s\n",
+		authorityNode.Name, orPort, authority.v3Ident, authorityNode.Addr, dirPort, authorityNode.Fingerprint)
+	if n.role == client {
+		fmt.Fprintf(&b, "SocksPort %s\n", n.SocksAddr)
+		return b.String()
+	}
+	fmt.Fprintf(&b, relayOptions, n.Addr, orPort, n.Name, filepath.Join(n.Dir, "resolv.conf"))
+	switch n.role {
+	case authorityRole:
+		fmt.Fprintf(&b, authorityOptions, n.Addr, dirPort)
+		b.WriteString(noExit)
+	case relay:
+		b.WriteString(noExit)
+	case exit:
+		b.WriteString(ordinaryExit)
+	}
+	return b.String()
+}
