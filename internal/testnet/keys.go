@@ -31,21 +31,16 @@ func writeIdentity(keys string) (fingerprint string, err error) {
 	return fmt.Sprintf("%X", sum), nil
 }
 
-// authorityKeys are what a directory authority signs votes with.
-type authorityKeys struct {
-	v3Ident string // hex
-}
-
-// writeAuthorityKeys makes the authority's keys and certificate by
-// tor-gencert, which comes with tor.
-func writeAuthorityKeys(ctx context.Context, keys string) (authorityKeys, error) {
+// writeAuthorityKeys makes what the authority signs votes with, by tor-gencert,
+// which comes with tor, and returns the v3 identity that everybody must name.
+func writeAuthorityKeys(ctx context.Context, keys string) (v3Ident string, err error) {
 	passphrase, w, err := os.Pipe()
 	if err != nil {
-		return authorityKeys{}, fmt.Errorf("authority keys: %w", err)
+		return "", fmt.Errorf("authority keys: %w", err)
 	}
 	defer passphrase.Close()
 	if _, err := w.WriteString("none\n"); err != nil {
-		return authorityKeys{}, fmt.Errorf("authority keys: %w", err)
+		return "", fmt.Errorf("authority keys: %w", err)
 	}
 	w.Close()
 	certificate := filepath.Join(keys, "authority_certificate")
@@ -54,16 +49,16 @@ func writeAuthorityKeys(ctx context.Context, keys string) (authorityKeys, error)
 		"-s", filepath.Join(keys, "authority_signing_key"), "-c", certificate)
 	cmd.ExtraFiles = []*os.File{passphrase} // the child's descriptor 3
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return authorityKeys{}, fmt.Errorf("authority keys: tor-gencert: %w\n%s", err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("authority keys: tor-gencert: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	text, err := os.ReadFile(certificate)
 	if err != nil {
-		return authorityKeys{}, fmt.Errorf("authority keys: %w", err)
+		return "", fmt.Errorf("authority keys: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if ident, ok := strings.CutPrefix(line, "fingerprint "); ok {
-			return authorityKeys{v3Ident: strings.TrimSpace(ident)}, nil
+			return strings.TrimSpace(ident), nil
 		}
 	}
-	return authorityKeys{}, fmt.Errorf("authority keys: no fingerprint in %s", certificate)
+	return "", fmt.Errorf("authority keys: no fingerprint in %s", certificate)
 }

@@ -56,7 +56,7 @@ type run struct {
 	err    error         // how; read after exited
 }
 
-// start begins a new life. The caller holds n.mu.
+// startLocked begins a new life. The caller holds n.mu.
 func (n *Node) startLocked(ctx context.Context) error {
 	if n.run != nil {
 		return fmt.Errorf("testnet: %s runs already", n.Name)
@@ -73,7 +73,7 @@ func (n *Node) startLocked(ctx context.Context) error {
 		r.cmd.SysProcAttr = childAttr()
 		return r.cmd, nil
 	})
-	proc, err := creator.New(ctx, "-f", filepath.Join(n.Dir, "torrc"), "--defaults-torrc", os.DevNull, "--ignore-missing-torrc",
+	proc, err := creator.New(ctx, "-f", filepath.Join(n.Dir, "torrc"), "--defaults-torrc", os.DevNull,
 		"__OwningControllerProcess", strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return errors.Join(fmt.Errorf("testnet: %s: %w", n.Name, err), log.Close())

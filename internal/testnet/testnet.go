@@ -28,8 +28,8 @@ type Options struct {
 	Exits   int // how many of the relays, counted from the last, are ordinary exits
 	Clients int
 
-	// Dir is where data directories are made, short enough for the path of a
-	// unix socket; "": a temporary directory that Close removes.
+	// Dir is where data directories are made, anew, and left; short enough for
+	// the path of a unix socket. "": a temporary directory that Close removes.
 	Dir string
 	// Tor is the program; "": the first tor on the PATH.
 	Tor string
@@ -75,6 +75,8 @@ func Start(ctx context.Context, o Options) (_ *Network, err error) {
 			return nil, fmt.Errorf("testnet: %w", err)
 		}
 		n.temp = true
+	} else if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -113,12 +115,12 @@ func (n *Network) configure(ctx context.Context, o Options) (err error) {
 		}
 		n.Clients = append(n.Clients, node)
 	}
-	keys, err := writeAuthorityKeys(ctx, filepath.Join(n.Authority.Dir, "keys"))
+	v3Ident, err := writeAuthorityKeys(ctx, filepath.Join(n.Authority.Dir, "keys"))
 	if err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
 	for _, node := range n.nodes() {
-		text := node.torrc(keys, n.Authority)
+		text := node.torrc(n.Authority, v3Ident)
 		if err := os.WriteFile(filepath.Join(node.Dir, "torrc"), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("testnet: %w", err)
 		}
@@ -131,7 +133,11 @@ func (n *Network) configure(ctx context.Context, o Options) (err error) {
 func (n *Network) add(o Options, kind role, name string, number int) (*Node, error) {
 	dir := filepath.Join(n.dir, name)
 	keys := filepath.Join(dir, "keys")
-	if err := os.MkdirAll(keys, 0o700); err != nil {
+	// Old data would name another network's authority.
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	if err := os.Mkdir(keys, 0o700); err != nil {
 		return nil, fmt.Errorf("testnet: %w", err)
 	}
 	node := &Node{

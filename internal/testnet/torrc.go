@@ -74,13 +74,13 @@ ContactInfo testnet
 `
 
 // torrc is the text of a node's configuration file.
-func (n *Node) torrc(authority authorityKeys, authorityNode *Node) string {
+func (n *Node) torrc(authority *Node, v3Ident string) string {
 	var b strings.Builder
 	b.WriteString(common)
 	fmt.Fprintf(&b, "DataDirectory %s\n", n.Dir)
 	fmt.Fprintf(&b, "ControlSocket %s\n", n.ControlSocket)
 	fmt.Fprintf(&b, "DirAuthority %s orport=%d no-v2 v3ident=%s %s:%d %s\n",
-		authorityNode.Name, orPort, authority.v3Ident, authorityNode.Addr, dirPort, authorityNode.Fingerprint)
+		authority.Name, orPort, v3Ident, authority.Addr, dirPort, authority.Fingerprint)
 	if n.role == client {
 		fmt.Fprintf(&b, "SocksPort %s\n", n.SocksAddr)
 		return b.String()
