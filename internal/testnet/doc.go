@@ -35,7 +35,7 @@
 //	if err != nil { … }
 //	defer n.Close()
 //
-// [Start] returns when every client knows every relay and is bootstrapped:
+// [Start] returns when every client is bootstrapped and knows every relay:
 // about ten seconds, of which most is waiting for the first votes. A [Node]
 // can be stopped, killed, restarted and reloaded, as an operator, or bad
 // luck, would do it.

@@ -15,7 +15,8 @@ const tailLines = 15
 // texts, and tells of its bootstrap.
 type logTail struct {
 	progress func(line string)
-	done     chan struct{} // closed at 100 %
+	phase    string        // that of the bootstrap which is waited for
+	reached  chan struct{} // closed when it was said
 
 	mu      sync.Mutex // guards what follows
 	file    io.WriteCloser
@@ -24,12 +25,12 @@ type logTail struct {
 	once    sync.Once
 }
 
-func newLogTail(path string, progress func(string)) (*logTail, error) {
+func newLogTail(path, phase string, progress func(string)) (*logTail, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &logTail{progress: progress, done: make(chan struct{}), file: f}, nil
+	return &logTail{progress: progress, phase: phase, reached: make(chan struct{}), file: f}, nil
 }
 
 // Write takes tor's standard output. It never fails: a full disk must not stop
@@ -62,8 +63,8 @@ func (l *logTail) lineLocked(line string) {
 	if l.progress != nil {
 		l.progress("bootstrapped " + phase)
 	}
-	if strings.HasPrefix(phase, "100%") {
-		l.once.Do(func() { close(l.done) })
+	if strings.HasPrefix(phase, l.phase) {
+		l.once.Do(func() { close(l.reached) })
 	}
 }
 

@@ -13,10 +13,10 @@ import (
 // pollEvery is how often a client is asked what it knows.
 const pollEvery = 50 * time.Millisecond
 
-// knowsRelays waits until a client holds the microdescriptor of each relay. A
+// knows waits until a client holds the microdescriptor of each relay. A
 // client is bootstrapped with two thirds of them, and a circuit through one of
 // the others would fail.
-func (n *Node) knowsRelays(ctx context.Context, relays []*Node) error {
+func (n *Node) knows(ctx context.Context, relays []*Node) error {
 	var d net.Dialer
 	sock, err := d.DialContext(ctx, "unix", n.ControlSocket)
 	if err != nil {

@@ -119,8 +119,9 @@ func (n *Network) configure(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("testnet: %w", err)
 	}
+	offset := votingOffset(time.Now())
 	for _, node := range n.nodes() {
-		text := node.torrc(n.Authority, v3Ident)
+		text := node.torrc(n.Authority, v3Ident, offset)
 		if err := os.WriteFile(filepath.Join(node.Dir, "torrc"), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("testnet: %w", err)
 		}
@@ -168,9 +169,24 @@ func (n *Network) add(o Options, kind role, name string, number int) (*Node, err
 	return node, nil
 }
 
-// launch starts all nodes at once and waits for each.
+// launch starts the relays, and the clients when there is a consensus: one that
+// asks too early waits out its retries.
 func (n *Network) launch(ctx context.Context) error {
-	for _, node := range n.nodes() {
+	servers := append([]*Node{n.Authority}, n.Relays...)
+	if err := startAll(ctx, servers, (*Node).up); err != nil {
+		return err
+	}
+	return startAll(ctx, n.Clients, func(client *Node, ctx context.Context) error {
+		if err := client.up(ctx); err != nil {
+			return err
+		}
+		return client.knows(ctx, servers)
+	})
+}
+
+// startAll starts nodes and waits for each.
+func startAll(ctx context.Context, nodes []*Node, wait func(*Node, context.Context) error) error {
+	for _, node := range nodes {
 		node.mu.Lock()
 		err := node.startLocked(ctx)
 		node.mu.Unlock()
@@ -179,16 +195,8 @@ func (n *Network) launch(ctx context.Context) error {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, node := range n.nodes() {
-		group.Go(func() error {
-			if err := node.bootstrapped(ctx); err != nil {
-				return err
-			}
-			if node.role != client {
-				return nil
-			}
-			return node.knowsRelays(ctx, append([]*Node{n.Authority}, n.Relays...))
-		})
+	for _, node := range nodes {
+		group.Go(func() error { return wait(node, ctx) })
 	}
 	return group.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Where nodes listen, on addresses of their own.
@@ -65,7 +66,7 @@ V3AuthNIntervalsValid 100
 TestingV3AuthInitialVotingInterval 5
 TestingV3AuthInitialVoteDelay 2
 TestingV3AuthInitialDistDelay 2
-TestingV3AuthVotingStartOffset 0
+TestingV3AuthVotingStartOffset %d
 TestingAuthDirTimeToLearnReachability 0
 TestingDirAuthVoteGuard *
 MinUptimeHidServDirectoryV2 0
@@ -73,8 +74,16 @@ AuthDirTestReachability 0
 ContactInfo testnet
 `
 
+// firstInterval is TestingV3AuthInitialVotingInterval, in seconds.
+const firstInterval = 5
+
+// votingOffset moves the votes, which tor aligns to the clock, so that the
+// first comes two to three seconds after now: relays have uploaded their
+// descriptors by then, and none misses it. The consensus is four seconds later.
+func votingOffset(now time.Time) int64 { return (now.Unix() + 3 + 4) % firstInterval }
+
 // torrc is the text of a node's configuration file.
-func (n *Node) torrc(authority *Node, v3Ident string) string {
+func (n *Node) torrc(authority *Node, v3Ident string, votingOffset int64) string {
 	var b strings.Builder
 	b.WriteString(common)
 	fmt.Fprintf(&b, "DataDirectory %s\n", n.Dir)
@@ -88,7 +97,7 @@ func (n *Node) torrc(authority *Node, v3Ident string) string {
 	fmt.Fprintf(&b, relayOptions, n.Addr, orPort, n.Name, filepath.Join(n.Dir, "resolv.conf"))
 	switch n.role {
 	case authorityRole:
-		fmt.Fprintf(&b, authorityOptions, n.Addr, dirPort)
+		fmt.Fprintf(&b, authorityOptions, n.Addr, dirPort, votingOffset)
 		b.WriteString(noExit)
 	case relay:
 		b.WriteString(noExit)
