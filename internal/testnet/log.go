@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -15,8 +16,8 @@ const tailLines = 15
 // texts, and tells of its bootstrap.
 type logTail struct {
 	progress func(line string)
-	phase    string        // that of the bootstrap which is waited for
-	reached  chan struct{} // closed when it was said
+	percent  int           // of the bootstrap, waited for
+	reached  chan struct{} // closed when that much was said
 
 	mu      sync.Mutex // guards what follows
 	file    io.WriteCloser
@@ -25,12 +26,12 @@ type logTail struct {
 	once    sync.Once
 }
 
-func newLogTail(path, phase string, progress func(string)) (*logTail, error) {
+func newLogTail(path string, percent int, progress func(string)) (*logTail, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &logTail{progress: progress, phase: phase, reached: make(chan struct{}), file: f}, nil
+	return &logTail{progress: progress, percent: percent, reached: make(chan struct{}), file: f}, nil
 }
 
 // Write takes tor's standard output. It never fails: a full disk must not stop
@@ -63,7 +64,8 @@ func (l *logTail) lineLocked(line string) {
 	if l.progress != nil {
 		l.progress("bootstrapped " + phase)
 	}
-	if strings.HasPrefix(phase, l.phase) {
+	number, _, _ := strings.Cut(phase, "%")
+	if percent, err := strconv.Atoi(number); err == nil && percent >= l.percent {
 		l.once.Do(func() { close(l.reached) })
 	}
 }

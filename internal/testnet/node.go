@@ -26,14 +26,15 @@ const (
 	client
 )
 
-// phase is how far the bootstrap of a node must be for it to be up. A relay
-// serves others as soon as its ports are open; its own first circuit, which is
-// its 100 %, can be ten seconds away by an unlucky retry.
-func (r role) phase() string {
+// bootstrap is how far, in percent, a node must be to be up. A relay serves
+// others when it knows the consensus (an exit refuses what does not come from
+// a relay that it knows); its own first circuit, which is its 100 %, can be
+// ten seconds away by an unlucky retry.
+func (r role) bootstrap() int {
 	if r == relay || r == exit {
-		return "0%"
+		return 75
 	}
-	return "100%"
+	return 100
 }
 
 // stopWait is how long a tor may take to end after SIGTERM.
@@ -71,7 +72,7 @@ func (n *Node) startLocked(ctx context.Context) error {
 	if n.run != nil {
 		return fmt.Errorf("testnet: %s runs already", n.Name)
 	}
-	log, err := newLogTail(n.LogPath, n.role.phase(), n.progress)
+	log, err := newLogTail(n.LogPath, n.role.bootstrap(), n.progress)
 	if err != nil {
 		return fmt.Errorf("testnet: %s: %w", n.Name, err)
 	}
@@ -139,7 +140,7 @@ func (n *Node) Pid() int {
 }
 
 // Start begins a stopped or killed node again, with the configuration and the
-// data that it had, and waits: for a relay's ports to be open, for a client to
+// data that it had, and waits: for a relay to know the network, for a client to
 // be bootstrapped.
 func (n *Node) Start(ctx context.Context) error {
 	n.mu.Lock()

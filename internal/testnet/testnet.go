@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -169,23 +170,38 @@ func (n *Network) add(o Options, kind role, name string, number int) (*Node, err
 	return node, nil
 }
 
-// launch starts the relays, and the clients when there is a consensus: one that
-// asks too early waits out its retries.
+// launch starts the authority and the relays, which upload their descriptors
+// to it, and the clients when there is a consensus: who asks too early waits
+// out its retries. A relay that did so is told by SIGHUP to ask again.
 func (n *Network) launch(ctx context.Context) error {
 	servers := append([]*Node{n.Authority}, n.Relays...)
-	if err := startAll(ctx, servers, (*Node).up); err != nil {
+	if err := startAll(ctx, servers); err != nil {
 		return err
 	}
-	return startAll(ctx, n.Clients, func(client *Node, ctx context.Context) error {
-		if err := client.up(ctx); err != nil {
+	if err := n.Authority.up(ctx); err != nil {
+		return err
+	}
+	for _, relay := range n.Relays {
+		if err := relay.Reload(); err != nil {
 			return err
 		}
-		return client.knows(ctx, servers)
-	})
+	}
+	if err := startAll(ctx, n.Clients); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range slices.Concat(n.Relays, n.Clients) {
+		group.Go(func() error {
+			if err := node.up(ctx); err != nil || node.role != client {
+				return err
+			}
+			return node.knows(ctx, servers)
+		})
+	}
+	return group.Wait()
 }
 
-// startAll starts nodes and waits for each.
-func startAll(ctx context.Context, nodes []*Node, wait func(*Node, context.Context) error) error {
+func startAll(ctx context.Context, nodes []*Node) error {
 	for _, node := range nodes {
 		node.mu.Lock()
 		err := node.startLocked(ctx)
@@ -194,19 +210,15 @@ func startAll(ctx context.Context, nodes []*Node, wait func(*Node, context.Conte
 			return err
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, node := range nodes {
-		group.Go(func() error { return wait(node, ctx) })
-	}
-	return group.Wait()
+	return nil
 }
 
 func (n *Network) nodes() []*Node {
-	var all []*Node
+	var authority []*Node
 	if n.Authority != nil {
-		all = append(all, n.Authority)
+		authority = []*Node{n.Authority}
 	}
-	return append(append(all, n.Relays...), n.Clients...)
+	return slices.Concat(authority, n.Relays, n.Clients)
 }
 
 // Close kills every node, waits, and removes the temporary directory. Calling
