@@ -31,7 +31,9 @@ type PayerState struct {
 	Payments []PaymentRecord
 }
 
-// PayerRecord is one pay stream in the payer's journal.
+// PayerRecord is one pay stream in the payer's journal. What was paid is not
+// stored but summed up on loading, so that a payment that settles is counted in
+// one write, once.
 type PayerRecord struct {
 	Preimage   Preimage
 	Handle     Handle
@@ -41,9 +43,11 @@ type PayerRecord struct {
 	Path       []string // fingerprints, to know the circuit again after a restart
 	Hop        int      // 1 is the guard
 	Controller string   // whose budget pays
+	NoPay      bool     // the controller pays by itself
 	Start      time.Time
 	FeeMsat    int64 // the opening fee that the relay asked
-	PaidMsat   int64 // settled to this pay stream
+	PaidMsat   int64 // filled in by LoadPayer: the sum of its payments that are paid
+	Attempts   int   // filled in by LoadPayer: the highest attempt among its payments
 	State      string
 	Reason     Reason
 	Continues  Handle
