@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// All that is SQLite's own. The rest of the package speaks the SQL that
+// PostgreSQL understands as well.
+
+// beginWrite takes the write lock at once: a transaction that reads first and
+// writes later could be refused half-way.
+const beginWrite = "BEGIN IMMEDIATE"
+
+// openSQLite opens the file with one durable fsync per commit. Readers do not
+// wait for the writer (WAL), nor it for them.
+func openSQLite(path string, readOnly bool) (*sql.DB, error) {
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
+	if readOnly {
+		q.Set("mode", "ro")
+		q.Add("_pragma", "query_only(1)")
+	} else {
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	name := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4) // the writer's, and a few readers
+	return db, nil
+}
+
+// integrityCheck has the database look at its own pages and indexes.
+func integrityCheck(ctx context.Context, db *sql.DB) (err error) {
+	rows, err := db.QueryContext(ctx, "PRAGMA integrity_check(10)")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var found []error
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			found = append(found, fmt.Errorf("the file is damaged: %s", line))
+		}
+	}
+	return errors.Join(append(found, rows.Err())...)
+}
+
+// prepareFile makes the file before SQLite does, to give it its mode; SQLite
+// gives the same to the files beside it.
+func prepareFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+// lockFile keeps other processes out for as long as the file is open: the
+// kernel lets go of it with the process, however that ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w (it holds %q): stop it, or give this one a ledger of its own", ErrInUse, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,54 @@
+// Package ledger is the memory of tops: the journal that payer and payee need
+// to go on after a crash, and the books that people read.
+//
+// A [Ledger] is one SQLite file, or later a PostgreSQL database, spoken to in
+// the SQL that both understand; what differs between them is in dialect.go.
+//
+//	l, err := ledger.Open(ctx, "/var/lib/tops/ledger.db")
+//	defer l.Close()
+//
+// One process writes a file: [Open] takes a lock and says who must be asked
+// when it cannot. Any number may read it meanwhile, with [OpenReader].
+//
+// # The journal
+//
+// A Ledger is a [paystream.PayeeJournal] and a [paystream.PayerJournal]. What a
+// call wrote is on the disk when it returns. Three rules are kept by the
+// database itself, whatever an engine does:
+//
+//   - a payment hash is booked once, as a credit or as late; a payment that was
+//     kept unclaimed may become either, once;
+//   - pay_index never goes back, and is never ahead of the bookings that were
+//     committed with it;
+//   - a payment that is paid stays paid.
+//
+// # Group commit
+//
+// A durable commit costs an fsync, and a disk does a few hundred to a few
+// thousand of those a second. So there is one writer (writer.go): it takes
+// whatever callers have queued while the last fsync ran, writes all of it in
+// one transaction, each caller behind a savepoint of its own, and answers each
+// with its own result. A batch that is refused is rolled back to its savepoint
+// and the others never notice. The more callers, the more commits share an
+// fsync.
+//
+// A caller may give up while it waits for its turn. Once the writer has taken
+// the work, the call waits for the outcome even if its context ends: "not
+// known" is no answer where money is concerned.
+//
+// # The books
+//
+// [Ledger.Totals], [Ledger.Spent] and [Ledger.Earnings] add up;
+// [Ledger.PayStreams] and [Ledger.PayStream] tell the story of each pay stream,
+// without its secrets. [Ledger.Forget] deletes what is over and old, and keeps
+// one line a day of it, so that the sums stay what they were: afterwards the
+// books say how much was earned on a day, and no longer by which pay stream.
+// [Ledger.Verify] checks the file and the sums.
+//
+// Preimages, payment id hashes and the payer's secret are in the file, which is
+// why it has mode 0600; they are in no error text, and not in what the books
+// tell.
+//
+// Amounts are msat. Times are kept to the nanosecond and come back in UTC; the
+// zero time stays zero.
+package ledger

@@ -1,0 +1,33 @@
+package ledger_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream/memjournal/journaltest"
+)
+
+func TestJournal(t *testing.T) {
+	journaltest.Run(t, func(t *testing.T) journaltest.Journal { return open(t, newPath(t)) })
+}
+
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "books", "ledger.db") }
+
+func open(t testing.TB, path string) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return l
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

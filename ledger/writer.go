@@ -1,0 +1,204 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// A transaction takes at most maxGroup callers' work, so that the first of
+// them does not wait for ever longer.
+const maxGroup = 256
+
+// writer is the one goroutine that writes. Callers queue; it takes all that
+// are there, up to maxGroup, and commits them with one fsync.
+type writer struct {
+	queue chan *work
+	stop  chan struct{} // closed by close
+	done  chan struct{} // closed when run has ended
+	st    *statements
+	err   error // of closing the connection, readable after done
+}
+
+// work is one caller's part of a transaction.
+type work struct {
+	do     func(*statements) error
+	result chan error // has room for one: the writer never waits for a caller
+}
+
+func startWriter(conn *sql.Conn) *writer {
+	w := &writer{
+		queue: make(chan *work, maxGroup),
+		stop:  make(chan struct{}),
+		done:  make(chan struct{}),
+		st:    &statements{conn: conn, prepared: make(map[string]*sql.Stmt)},
+	}
+	go w.run()
+	return w
+}
+
+// do queues f and waits for its commit. ctx counts only until it is queued.
+func (w *writer) do(ctx context.Context, f func(*statements) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	mine := &work{f, make(chan error, 1)}
+	select {
+	case <-w.stop:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case w.queue <- mine:
+	}
+	select {
+	case err := <-mine.result:
+		return err
+	case <-w.done:
+	}
+	select { // it may have been among the last
+	case err := <-mine.result:
+		return err
+	default:
+		return ErrClosed
+	}
+}
+
+func (w *writer) close() error {
+	close(w.stop)
+	<-w.done
+	return w.err
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	for {
+		select {
+		case first := <-w.queue:
+			w.commit(w.gather(first))
+		case <-w.stop:
+			for len(w.queue) > 0 {
+				w.commit(w.gather(<-w.queue))
+			}
+			w.err = w.st.close()
+			return
+		}
+	}
+}
+
+// gather takes what is queued by now. It does not wait for more: while one
+// group is written the next one queues by itself.
+func (w *writer) gather(first *work) []*work {
+	group := []*work{first}
+	for len(group) < maxGroup {
+		select {
+		case next := <-w.queue:
+			group = append(group, next)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group in one transaction. Work that fails is undone alone;
+// if the transaction itself fails, everybody is told so.
+func (w *writer) commit(group []*work) {
+	results := make([]error, len(group))
+	err := w.st.transaction(func() error {
+		for i, one := range group {
+			var err error
+			if results[i], err = w.st.savepoint(one.do); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, one := range group {
+		if err != nil && results[i] == nil {
+			results[i] = fmt.Errorf("commit: %w", err)
+		}
+		one.result <- results[i]
+	}
+}
+
+// statements runs SQL on the writer's connection and prepares each text once.
+type statements struct {
+	conn     *sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+// prepare uses no caller's context: a commit that was taken is finished.
+func (s *statements) prepare(query string) (*sql.Stmt, error) {
+	if st, ok := s.prepared[query]; ok {
+		return st, nil
+	}
+	st, err := s.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	s.prepared[query] = st
+	return st, nil
+}
+
+// exec runs a statement and says how many rows it changed.
+func (s *statements) exec(query string, args ...any) (changed int64, err error) {
+	st, err := s.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// scan reads the one row that a query gives.
+func (s *statements) scan(query string, args []any, into ...any) error {
+	st, err := s.prepare(query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRow(args...).Scan(into...)
+}
+
+func (s *statements) transaction(f func() error) error {
+	if _, err := s.exec(beginWrite); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		_, err = s.exec("COMMIT")
+	}
+	if err == nil {
+		return nil
+	}
+	// A database that gave the transaction up by itself refuses the rollback:
+	// the first error is the one that matters.
+	s.exec("ROLLBACK")
+	return err
+}
+
+// savepoint runs f so that its failure leaves the transaction as it was. The
+// second error means that the transaction is lost.
+func (s *statements) savepoint(f func(*statements) error) (failed, lost error) {
+	if _, err := s.exec("SAVEPOINT one"); err != nil {
+		return nil, err
+	}
+	if failed = f(s); failed != nil {
+		if _, err := s.exec("ROLLBACK TO SAVEPOINT one"); err != nil {
+			return failed, err
+		}
+	}
+	_, lost = s.exec("RELEASE SAVEPOINT one")
+	return failed, lost
+}
+
+func (s *statements) close() error {
+	var errs []error
+	for _, st := range s.prepared {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(append(errs, s.conn.Close())...)
+}
