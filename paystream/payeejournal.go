@@ -62,9 +62,10 @@ type PayeeRecord struct {
 	State       string
 	Reason      Reason
 	MovedTo     time.Time // the deadline as moved by an outage, zero if it was not
-	MovedRound  int       // the round whose deadline moved
+	MovedRound  int       // the last round whose deadline moved
 	Continues   Handle    // the pay stream before this one
 	ContinuedBy Handle    // and the one after
+	Continued   bool      // it continues another, even one that is forgotten
 	Closed      time.Time // zero while it lives
 }
 

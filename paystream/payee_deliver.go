@@ -1,0 +1,168 @@
+package paystream
+
+import (
+	"context"
+	"strings"
+)
+
+// Deliver credits what the node received: a [Sink]. Settlements come in the
+// order of their pay_index; those that were delivered before change nothing. It
+// returns when they are durable and applied.
+func (p *Payee) Deliver(ctx context.Context, batch []Settlement) error {
+	p.books.Lock()
+	defer p.books.Unlock()
+
+	p.mu.Lock()
+	last := p.payIndex
+	committed := p.committed
+	p.mu.Unlock()
+
+	var ours []Settlement
+	for _, s := range batch {
+		if s.PayIndex <= last {
+			continue
+		}
+		last = s.PayIndex
+		if p.isOurs(s) {
+			ours = append(ours, s)
+		}
+	}
+	if len(ours) == 0 && last-committed < unbookedIndexes {
+		p.mu.Lock()
+		p.payIndex = last
+		p.mu.Unlock()
+		return nil
+	}
+	return p.bookLocked(ctx, PayeeBatch{PayIndex: last}, ours)
+}
+
+// unbookedIndexes is how far the pay_index may run ahead of the journal over
+// payments that are none of ours: they would only be walked again.
+const unbookedIndexes = 256
+
+// bookLocked makes settlements durable and applies them. The caller holds
+// p.books. An intent may arrive between matching and applying: what was booked
+// as unclaimed and has an owner by now is claimed in a second round.
+func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement) error {
+	for {
+		now := p.cfg.Now()
+		p.mu.Lock()
+		b.Bookings, b.Streams = nil, nil
+		for _, st := range todo {
+			bk := Booking{Settlement: st, Kind: BookedUnclaimed, At: now}
+			if s, r, ok := p.notes.find(noteOf(st)); ok {
+				bk.Handle, bk.Round, bk.Kind = s.handle, r, BookedCredit
+				if s.state.over() {
+					bk.Kind = BookedLate
+				}
+				if !s.journalled {
+					s.journalled = true
+					b.Streams = append(b.Streams, p.recordLocked(s, now))
+				}
+			}
+			b.Bookings = append(b.Bookings, bk)
+		}
+		p.mu.Unlock()
+
+		// A commit that is abandoned half-way has an outcome nobody knows.
+		known, err := p.cfg.Journal.CommitPayee(context.WithoutCancel(ctx), b)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		if b.PayIndex > 0 {
+			p.payIndex, p.committed = b.PayIndex, b.PayIndex
+		}
+		todo = p.creditLocked(b.Bookings, known)
+		p.mu.Unlock()
+		if len(todo) == 0 {
+			return nil
+		}
+		b = PayeeBatch{}
+	}
+}
+
+// creditLocked applies what is durable. It returns what has found its owner in
+// the meantime.
+func (p *Payee) creditLocked(bookings []Booking, known []string) (again []Settlement) {
+	skip := make(map[string]bool, len(known))
+	for _, h := range known {
+		skip[h] = true
+	}
+	for _, bk := range bookings {
+		if skip[bk.PaymentHash] {
+			continue
+		}
+		note := noteOf(bk.Settlement)
+		if bk.Kind == BookedUnclaimed {
+			if _, _, ok := p.notes.find(note); ok {
+				again = append(again, bk.Settlement)
+			} else {
+				p.unclaimed[note] = append(p.unclaimed[note], bk.Settlement)
+			}
+			continue
+		}
+		p.dropUnclaimedLocked(note, bk.PaymentHash)
+		if s := p.byHandle[bk.Handle]; bk.Kind == BookedCredit && s != nil {
+			p.creditOneLocked(s, bk)
+		}
+	}
+	return again
+}
+
+func (p *Payee) creditOneLocked(s *payeeStream, bk Booking) {
+	now := p.cfg.Now()
+	s.balanceMsat += bk.AmountMsat
+	if !s.credited {
+		s.credited = true
+		if !s.state.over() {
+			p.free--
+		}
+	}
+	if s.state.over() {
+		return // closed while its last payment became durable: credited, and excess
+	}
+	if s.state != payeePending {
+		p.cfg.Carrier.Allow(s.handle, s.allowance()-s.bytes)
+	}
+	p.emitLocked(s, StatusPaid, now)
+	delete(p.overdue, s)
+	p.scheduleLocked(s, now)
+}
+
+func (p *Payee) dropUnclaimedLocked(note RoundID, paymentHash string) {
+	list, ok := p.unclaimed[note]
+	if !ok {
+		return
+	}
+	for i, st := range list {
+		if st.PaymentHash == paymentHash {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(p.unclaimed, note)
+	} else {
+		p.unclaimed[note] = list
+	}
+}
+
+// isOurs reports whether a settlement was paid to an offer of ours, or to a
+// plain invoice that a gateway of ours made: its label is `<id>-<n>`.
+func (p *Payee) isOurs(s Settlement) bool {
+	if s.OfferID != "" {
+		return p.cfg.Ours(s.OfferID)
+	}
+	_, err := ParseRoundID(string(noteOf(s)))
+	return err == nil
+}
+
+// noteOf is the id that a settlement was paid under.
+func noteOf(s Settlement) RoundID {
+	if s.OfferID != "" {
+		return RoundID(s.Note)
+	}
+	id, _, _ := strings.Cut(s.Label, "-")
+	return RoundID(id)
+}

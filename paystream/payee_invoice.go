@@ -1,0 +1,69 @@
+package paystream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// maxInvoices bounds how often a pay stream may change its mind about a round's
+// invoice.
+const maxInvoices = 16
+
+// Invoice makes a plain BOLT11 invoice for a round, for a payer whose invoice
+// requests do not get through. A pay stream has one unpaid at a time: asking for
+// the same gives the same, asking for another deletes it.
+func (p *Payee) Invoice(ctx context.Context, h PaymentIDHash, round int, amountMsat int64) (string, error) {
+	p.mu.Lock()
+	s := p.byHash[h]
+	if s == nil {
+		p.mu.Unlock()
+		return "", ErrUnknown
+	}
+	if s.state.over() {
+		reason := s.reason
+		p.mu.Unlock()
+		return "", &Demand{Reason: reason}
+	}
+	if round < 0 || round > s.tariff.Rounds || amountMsat < 1 || amountMsat > s.feeMsat+s.tariff.prices.TotalMsat() {
+		p.mu.Unlock()
+		return "", fmt.Errorf("%w: no invoice of %d msat for round %d", ErrMalformed, amountMsat, round)
+	}
+	note, next, old := s.note(round), plainInvoice{round: round, amountMsat: amountMsat}, s.invoice
+	if old != nil && old.round == round {
+		next.n = old.n
+		if old.amountMsat != amountMsat {
+			next.n++
+		}
+	}
+	p.mu.Unlock()
+
+	if old != nil && (old.round != round || old.amountMsat != amountMsat) {
+		if err := p.cfg.Receiver.DeleteInvoice(ctx, old.label); err != nil && !errors.Is(err, ErrPaid) {
+			return "", fmt.Errorf("delete the invoice before: %w", err)
+		}
+	}
+	for ; next.n < maxInvoices; next.n++ {
+		next.label = fmt.Sprintf("%s-%d", note, next.n)
+		invoice, err := p.cfg.Receiver.Invoice(ctx, next.label, amountMsat, "TOPS pay stream")
+		if errors.Is(err, ErrPaid) {
+			continue // the label is taken: by one that is paid, or from before a restart
+		}
+		if err != nil {
+			return "", fmt.Errorf("make an invoice: %w", err)
+		}
+		p.mu.Lock()
+		s.invoice = &next
+		p.mu.Unlock()
+		return invoice, nil
+	}
+	return "", &Busy{RetryAfter: s.tariff.Interval, TooMany: true, Reason: "too many invoices for this round"}
+}
+
+// plainInvoice is the one unpaid BOLT11 invoice of a pay stream.
+type plainInvoice struct {
+	label      string
+	round      int
+	amountMsat int64
+	n          int
+}
