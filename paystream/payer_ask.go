@@ -1,0 +1,83 @@
+package paystream
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ask gets the payee's view and goes by it.
+func (p *Payer) ask(ctx context.Context, s *payerStream) {
+	p.mu.Lock()
+	link := s.link
+	p.mu.Unlock()
+	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	ans, err := link.View(bounded, s.hash)
+	if ctx.Err() != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	var demand *Demand
+	switch {
+	case err == nil:
+		p.hearLocked(s, ans)
+	case errors.Is(err, ErrUnknown): // it forgot an intent that had not paid: tell it again
+		s.by, s.retry, s.tries = now.Add(p.cfg.OpenFor), now, 0
+		s.demanded = s.paidMsat > 0
+		p.applyLocked(s, payerForgotten, ReasonRelay)
+	case errors.As(err, &demand) && demand.DueMsat == 0:
+		p.overdueLocked(s, demand.Reason)
+	default:
+		s.retry = now.Add(backoff(s.tries, 5*time.Second))
+		s.tries++
+		if r := s.next(); r <= s.terms.Rounds && now.After(s.late(r).Add(max(s.terms.Grace, 30*time.Second))) {
+			p.overdueLocked(s, ReasonCircuit)
+		}
+	}
+}
+
+// hearLocked takes over what the payee says of time and money.
+func (p *Payer) hearLocked(s *payerStream, ans Answer) {
+	now := p.cfg.Now()
+	if start := ans.Start(); !start.Equal(s.start) {
+		s.start, s.dirty = start, true
+	}
+	before := s.paidThrough()
+	s.doubt, s.tries = false, 0
+	s.heard = ans.Asked
+	s.theirs = ans.BalanceMsat
+	s.used = max(s.used, ans.Bytes)
+	theirNext := max(ans.PaidThrough+1, s.prices.FirstPriced())
+	s.movedFor, s.moved = theirNext, ans.Asked.Add(ans.LateIn)
+	if s.state == payerOpening {
+		return
+	}
+	if s.noPay && s.paidThrough() > before {
+		p.emitLocked(s, StatusPaid, "")
+	}
+	switch r := s.next(); {
+	case ans.DueMsat == 0 && ans.PaidThrough < s.terms.Rounds: // it owes nothing because it is over
+		p.overdueLocked(s, ReasonLate)
+	case r <= s.terms.Rounds && !s.late(r).After(now): // not judged yet: what it says next may be that it is
+		s.retry = now.Add(backoff(s.fails, 5*time.Second))
+		s.fails++
+	}
+}
+
+// overdueLocked ends a pay stream that was not paid in time, and says why it was
+// not if the reason is ours.
+func (p *Payer) overdueLocked(s *payerStream, why Reason) {
+	if why == ReasonLate {
+		p.emitLocked(s, StatusLate, "")
+		switch {
+		case s.state == payerLeaving:
+			why = s.reason
+		case s.trouble != "":
+			why = s.trouble
+		}
+	}
+	p.applyLocked(s, payerOverdue, why)
+}

@@ -1,0 +1,395 @@
+package paystream
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// payerPayment is the one payment of a pay stream that is not over. Payer.mu
+// guards it; only the goroutine that works for its pay stream changes it.
+type payerPayment struct {
+	PaymentRecord
+	next     time.Time     // when to go on with it
+	tries    int           // in a row that came to nothing
+	retryFor time.Duration // how long the node may keep trying what it was last asked
+	asked    bool          // the node is being asked to pay
+	doubtful bool          // money may be on its way
+	final    bool          // this invoice will never be paid
+}
+
+func (y *payerPayment) heldMsat() int64 { return y.AmountMsat + y.MaxFeeMsat }
+
+// settledBy is when the node can begin nothing any more for what it was asked.
+func (y *payerPayment) settledBy() time.Time { return y.Paying.Add(y.retryFor + 10*time.Second) }
+
+// begin starts the payment of the next round, and of as many after it as the
+// policy wants to be paid at once.
+func (p *Payer) begin(ctx context.Context, s *payerStream) {
+	p.mu.Lock()
+	now := p.cfg.Now()
+	r := s.next()
+	k := p.cfg.Policy.Prepay(s.terms, p.routing[s.terms.Descriptor])
+	through := min(r+spread(s.terms.Rounds-r+1, k)-1, s.furthest(now))
+	amount := s.priceMsat(through)
+	p.mu.Unlock()
+
+	if k < 1 {
+		p.stop(s, ReasonFee)
+		return
+	}
+	if !p.worth(s) {
+		return
+	}
+	p.start(ctx, s, r, through, amount)
+}
+
+// spread says how many of n rounds to pay at once when k at least must be: the
+// same number every time, as near as can be, so that no small rest is left whose
+// routing costs more than allowed.
+func spread(n, k int) int {
+	if k < 1 || n <= k {
+		return n
+	}
+	times := n / k
+	return (n + times - 1) / times
+}
+
+// worth asks whether the service was worth paying for, and stops paying if not.
+func (p *Payer) worth(s *payerStream) bool {
+	p.mu.Lock()
+	since := s.since
+	p.mu.Unlock()
+	if p.cfg.Service == nil || p.cfg.Service.Worth(s.handle, since) {
+		return true
+	}
+	p.stop(s, ReasonQuality)
+	return false
+}
+
+// stop ends paying, not yet the service.
+func (p *Payer) stop(s *payerStream, why Reason) {
+	p.locked(func() {
+		if p.applyLocked(s, payerStop, why) {
+			s.announced = s.next()
+		} else if s.state == payerOpening {
+			p.applyLocked(s, payerDenied, why)
+		}
+	})
+}
+
+// start holds the money, journals the intent to pay and goes on from there.
+func (p *Payer) start(ctx context.Context, s *payerStream, r, through int, amount int64) {
+	p.mu.Lock()
+	now := p.cfg.Now()
+	y := &payerPayment{next: now, PaymentRecord: PaymentRecord{
+		Handle: s.handle, Round: r, Through: through, Attempt: s.attempts + 1, Note: s.note(r),
+		AmountMsat: amount, MaxFeeMsat: p.cfg.Policy.MaxFeeMsat(amount), Step: StepIntent,
+		Created: now, Controller: s.controller, Circuit: s.circuit,
+	}}
+	p.mu.Unlock()
+
+	if err := p.cfg.Budget.Hold(now, s.spend(), y.heldMsat()); err != nil {
+		p.locked(func() { s.err = err })
+		p.stop(s, ReasonBudget)
+		return
+	}
+	if err := p.cfg.Journal.SavePayment(ctx, y.PaymentRecord); err != nil {
+		p.cfg.Budget.Release(now, s.spend(), y.heldMsat())
+		p.locked(func() {
+			p.postponeLocked(s, ReasonWallet)
+			s.retry = s.notBefore
+		})
+		return
+	}
+	p.locked(func() { s.attempts, s.payment = y.Attempt, y })
+	p.advance(ctx, s)
+}
+
+// postponeLocked makes the next payment wait a little.
+func (p *Payer) postponeLocked(s *payerStream, why Reason) {
+	s.notBefore = p.cfg.Now().Add(backoff(s.fails, maxRetry))
+	s.fails++
+	s.trouble = why
+}
+
+// advance takes a payment as far as it can go now.
+func (p *Payer) advance(ctx context.Context, s *payerStream) {
+	for ctx.Err() == nil {
+		p.mu.Lock()
+		y, now := s.payment, p.cfg.Now()
+		if y == nil || y.next.After(now) {
+			p.mu.Unlock()
+			return
+		}
+		step, hopeless := y.Step, s.state.over() || s.state == payerLeaving || p.draining || s.payBy().Sub(now) < minTime
+		p.mu.Unlock()
+
+		switch {
+		case step == StepPaid:
+			p.settle(ctx, s, y)
+		case step == StepFailed:
+			p.drop(ctx, s, y)
+		case step == StepPaying:
+			p.resolve(ctx, s, y, hopeless)
+		case hopeless:
+			p.drop(ctx, s, y)
+		case step == StepIntent:
+			p.fetch(ctx, s, y)
+		case step == StepInvoice:
+			p.pay(ctx, s, y)
+		}
+	}
+}
+
+// fetch gets the invoice, from the payee's node or, when that cannot be reached
+// or will not, from the relay's gateway.
+func (p *Payer) fetch(ctx context.Context, s *payerStream, y *payerPayment) {
+	p.mu.Lock()
+	req := InvoiceRequest{
+		Descriptor: s.terms.Descriptor, AmountMsat: y.AmountMsat, Note: y.Note,
+		Metadata: p.metadata(y.Note, y.AmountMsat, y.Attempt),
+		Timeout:  min(5*time.Second, s.payBy().Sub(p.cfg.Now())),
+	}
+	link, other := s.link, y.tries > 1
+	p.mu.Unlock()
+
+	bounded, cancel := context.WithTimeout(ctx, req.Timeout+time.Second)
+	defer cancel()
+	inv, err := p.cfg.Wallet.FetchInvoice(bounded, req)
+	if err != nil && link != nil && (errors.Is(err, ErrRefused) || errors.Is(err, ErrTryAgain) && other) {
+		inv, err = p.plainInvoice(bounded, s, link, y, req)
+	}
+	switch {
+	case err != nil:
+		p.locked(func() { p.laterLocked(s, y, ReasonWallet) })
+	case inv.PaymentHash == "" || inv.AmountMsat != y.AmountMsat:
+		p.drop(ctx, s, y)
+	default:
+		p.move(ctx, s, y, paymentInvoiced, func(r *PaymentRecord) {
+			r.Invoice, r.PaymentHash, r.Expires = inv.String, inv.PaymentHash, inv.Expires
+		})
+	}
+}
+
+// plainInvoice asks the gateway for a BOLT11 invoice and holds it to the same
+// request.
+func (p *Payer) plainInvoice(ctx context.Context, s *payerStream, link Link, y *payerPayment, req InvoiceRequest) (Invoice, error) {
+	bolt11, err := link.Invoice(ctx, s.hash, y.Round, y.AmountMsat)
+	if err != nil {
+		return Invoice{}, err
+	}
+	return p.cfg.Wallet.CheckInvoice(ctx, req, bolt11)
+}
+
+// pay asks the node to pay, once it is durable that it was asked.
+func (p *Payer) pay(ctx context.Context, s *payerStream, y *payerPayment) {
+	p.mu.Lock()
+	now := p.cfg.Now()
+	retryFor := min(maxRetry, s.payBy().Sub(now))
+	y.asked = !p.draining && !s.state.over()
+	p.mu.Unlock()
+	if !y.asked {
+		return
+	}
+	defer p.locked(func() { y.asked = false })
+	if !y.Expires.IsZero() && y.Expires.Before(now.Add(retryFor)) {
+		p.locked(func() { y.final = true })
+		if y.Step == StepInvoice {
+			p.drop(ctx, s, y)
+		}
+		return
+	}
+	again := y.Step == StepPaying
+	if !p.move(ctx, s, y, paymentBegun, func(r *PaymentRecord) { r.Paying = now }) {
+		return
+	}
+	p.locked(func() {
+		y.retryFor = retryFor
+		if !again {
+			s.since = now
+			p.emitLocked(s, StatusPaying, "")
+		}
+	})
+	bounded, cancel := context.WithTimeout(ctx, retryFor+10*time.Second)
+	defer cancel()
+	got, err := p.cfg.Wallet.Pay(bounded, PayRequest{
+		Invoice:    Invoice{String: y.Invoice, PaymentHash: y.PaymentHash, AmountMsat: y.AmountMsat, Expires: y.Expires},
+		MaxFeeMsat: y.MaxFeeMsat, RetryFor: retryFor,
+	})
+	switch {
+	case err == nil:
+		p.complete(ctx, s, y, got)
+	case errors.Is(err, ErrRefused):
+		p.locked(func() {
+			y.final = true
+			if errors.Is(err, ErrFee) {
+				d := s.terms.Descriptor
+				p.routing[d] = max(1000, 2*y.MaxFeeMsat, p.routing[d])
+			}
+			p.laterLocked(s, y, ReasonWallet)
+		})
+	case errors.Is(err, ErrTryAgain):
+		p.locked(func() { p.laterLocked(s, y, ReasonWallet) })
+	default: // money may be on its way
+		p.locked(func() { p.doubtLocked(s, y) })
+	}
+}
+
+// resolve asks what became of a payment that was begun, and either enters that,
+// or tries the same invoice again, or gives it up once nothing can move.
+func (p *Payer) resolve(ctx context.Context, s *payerStream, y *payerPayment, hopeless bool) {
+	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	got, err := p.cfg.Wallet.Lookup(bounded, y.PaymentHash)
+	p.mu.Lock()
+	now, end, final := p.cfg.Now(), y.settledBy(), y.final
+	p.mu.Unlock()
+	switch {
+	case err != nil || got.Status == PaymentPending:
+		p.locked(func() { p.doubtLocked(s, y) })
+	case got.Status == PaymentComplete:
+		p.complete(ctx, s, y, got)
+	case !now.Before(end):
+		p.drop(ctx, s, y)
+	case hopeless || final:
+		p.locked(func() { y.next = end })
+	default:
+		p.pay(ctx, s, y)
+	}
+}
+
+// complete enters that a payment settled.
+func (p *Payer) complete(ctx context.Context, s *payerStream, y *payerPayment, got Payment) {
+	p.locked(func() {
+		if to, ok := paymentNext(y.Step, paymentSettled); ok {
+			y.Step = to
+		}
+		y.SentMsat = max(got.SentMsat, y.AmountMsat)
+		y.Settled = p.cfg.Now()
+	})
+	p.settle(ctx, s, y)
+}
+
+// settle makes a settled payment durable; only then does it count.
+func (p *Payer) settle(ctx context.Context, s *payerStream, y *payerPayment) {
+	if !p.write(ctx, y) {
+		return
+	}
+	p.locked(func() {
+		fee := y.SentMsat - y.AmountMsat
+		s.payment = nil
+		s.paidMsat += y.AmountMsat
+		s.routeMsat += fee
+		s.fails, s.trouble, s.notBefore = 0, "", time.Time{}
+		p.routing[s.terms.Descriptor] = fee
+		if s.state == payerOpening {
+			s.demanded = true
+			s.retry = y.Settled
+			s.by = latest(s.by, y.Settled.Add(30*time.Second))
+		}
+		p.cfg.Budget.Settle(y.Settled, s.spend(), y.heldMsat(), y.SentMsat)
+		p.emitLocked(s, StatusPaid, "")
+	})
+}
+
+// drop gives a payment up that moved nothing and never will.
+func (p *Payer) drop(ctx context.Context, s *payerStream, y *payerPayment) {
+	p.locked(func() {
+		if to, ok := paymentNext(y.Step, paymentDropped); ok {
+			y.Step = to
+		}
+	})
+	if !p.write(ctx, y) {
+		return
+	}
+	p.locked(func() {
+		s.payment = nil
+		p.cfg.Budget.Release(p.cfg.Now(), s.spend(), y.heldMsat())
+		p.postponeLocked(s, ReasonWallet)
+		switch s.state {
+		case payerOpening:
+			p.applyLocked(s, payerDenied, ReasonWallet)
+		case payerLive:
+			if s.payBy().Sub(p.cfg.Now()) < minTime {
+				s.announced = s.next()
+				p.emitLocked(s, StatusDue, ReasonWallet)
+			}
+		}
+	})
+}
+
+// move takes a step of a payment once it is durable.
+func (p *Payer) move(ctx context.Context, s *payerStream, y *payerPayment, on paymentEvent, change func(*PaymentRecord)) bool {
+	p.mu.Lock()
+	rec := y.PaymentRecord
+	p.mu.Unlock()
+	to, ok := paymentNext(rec.Step, on)
+	if !ok {
+		return false
+	}
+	rec.Step = to
+	change(&rec)
+	err := p.cfg.Journal.SavePayment(ctx, rec)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.laterLocked(s, y, ReasonWallet)
+		return false
+	}
+	if on == paymentInvoiced {
+		y.tries = 0
+	}
+	y.PaymentRecord = rec
+	return true
+}
+
+// write makes the end of a payment durable; what cannot be written is tried
+// again, and until then no other payment begins.
+func (p *Payer) write(ctx context.Context, y *payerPayment) bool {
+	p.mu.Lock()
+	rec := y.PaymentRecord
+	p.mu.Unlock()
+	err := p.cfg.Journal.SavePayment(context.WithoutCancel(ctx), rec)
+	if err != nil {
+		p.locked(func() { y.next = p.cfg.Now().Add(time.Second) })
+	}
+	return err == nil
+}
+
+// laterLocked goes on with a payment after a while.
+func (p *Payer) laterLocked(s *payerStream, y *payerPayment, why Reason) {
+	y.next = p.cfg.Now().Add(backoff(y.tries, 5*time.Second))
+	y.tries++
+	s.trouble = why
+}
+
+// doubtLocked is for a payment of which nobody knows what became: it is held.
+func (p *Payer) doubtLocked(s *payerStream, y *payerPayment) {
+	limit := 5 * time.Second
+	if s.state.over() {
+		limit = time.Minute
+	}
+	y.next = p.cfg.Now().Add(backoff(y.tries, limit))
+	y.tries++
+	if !y.doubtful {
+		y.doubtful = true
+		p.emitLocked(s, StatusHeld, "")
+	}
+}
+
+// metadata is the payer_metadata of an attempt to pay: HMAC-SHA-256 over id (32
+// bytes), amount (8) and attempt (4), so that the same request yields the same
+// invoice, and no relay can link two.
+func (p *Payer) metadata(note RoundID, amountMsat int64, attempt int) string {
+	mac := hmac.New(sha256.New, p.secret[:])
+	id, _ := hex.DecodeString(string(note))
+	mac.Write(id)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(amountMsat)))
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(attempt)))
+	return hex.EncodeToString(mac.Sum(nil))
+}
