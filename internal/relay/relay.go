@@ -1,0 +1,232 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/el-tor/tops/gateway"
+	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/statefile"
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+	"golang.org/x/sync/errgroup"
+)
+
+// Node is the relay's Lightning node.
+type Node interface {
+	paystream.Receiver
+
+	// Offer makes, or finds again, the one offer with this description.
+	Offer(ctx context.Context, description string) (offer, offerID string, err error)
+}
+
+// Config is what a relay is made of.
+type Config struct {
+	Relay     *config.Relay
+	Tor       tor.Options
+	Node      Node
+	Journal   paystream.PayeeJournal
+	StateFile string // where the tor options that have to be put back are kept
+	Now       func() time.Time
+
+	Emit   func(paystream.Event) // must return at once
+	Failed func(error)           // what went wrong and goes on, for the log
+}
+
+// Relay is a running payee.
+type Relay struct {
+	*paystream.Payee
+
+	cfg      Config
+	tor      *tor.Client
+	settings *tor.Settings
+	server   *gateway.Server
+	listener net.Listener
+	options  []tor.Setting
+	ports    atomic.Pointer[map[netip.AddrPort]bool]
+}
+
+// New connects to tor and to the node, makes the offer and takes up what the
+// journal remembers. Nothing is served before Run.
+func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
+	r := &Relay{cfg: cfg}
+	var saved tor.SettingsState
+	if err := statefile.Load(cfg.StateFile, &saved); err != nil {
+		return nil, err
+	}
+	save := func(s tor.SettingsState) error { return statefile.Save(cfg.StateFile, s) }
+	r.settings = tor.NewSettings(saved, save, cfg.Failed)
+	r.tor, err = tor.Start(ctx, tor.Config{Options: cfg.Tor, Handlers: []tor.Handler{r.settings}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	me, err := whoAmI(ctx, r.tor, saved, cfg.Relay.Address)
+	if err != nil {
+		return nil, err
+	}
+	terms, offerID, err := r.terms(ctx, me)
+	if err != nil {
+		return nil, err
+	}
+	own, err := me.ownAddresses()
+	if err != nil {
+		return nil, err
+	}
+	r.options = Options(terms, own, me.wasExit)
+	if r.server, err = r.gateway(ctx, me); err != nil {
+		return nil, err
+	}
+	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
+		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
+		Ours:    func(id string) bool { return id == offerID },
+		Now:     cfg.Now,
+		Opening: opening(cfg.Relay),
+		Emit:    cfg.Emit, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
+	})
+	r.server.SetPayee(r.Payee)
+	if err := r.Recover(ctx); err != nil {
+		return nil, err
+	}
+	r.listener, err = net.Listen("tcp4", terms.Gateway.String())
+	if err != nil {
+		return nil, fmt.Errorf("the gateway listens on the relay's own address; behind NAT add it to lo: %w", err)
+	}
+	return r, nil
+}
+
+// Run serves until ctx ends. Tor's options are set when everything listens, and
+// stay when it ends: a relay keeps them over restarts.
+func (r *Relay) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.server.Serve(ctx, r.listener) })
+	g.Go(func() error { return r.Payee.Run(ctx) })
+	g.Go(func() error { return r.followConsensus(ctx) })
+	if err := r.settings.Set(ctx, r.options...); err != nil {
+		return fmt.Errorf("set tor's options: %w", err)
+	}
+	err := g.Wait()
+	// What was served until now is written down, so that a restart gives nothing
+	// away.
+	if cerr := r.Checkpoint(context.WithoutCancel(ctx)); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Close ends the connection to tor.
+func (r *Relay) Close() error { return r.tor.Close() }
+
+// terms makes the relay's terms of its configuration and its offer. The offer's
+// description holds the fingerprint and the price: equal offers of one node are
+// one offer, and two relays may share a node.
+func (r *Relay) terms(ctx context.Context, me self) (t policies.Terms, offerID string, err error) {
+	t = policies.DefaultTerms(me.fingerprint, policies.Descriptor{}, netip.AddrPortFrom(me.addr, r.cfg.Relay.Port))
+	t = r.cfg.Relay.Terms(t)
+	description := fmt.Sprintf("TOPS relay %s, %d msat a round of %s", me.fingerprint, t.RateMsat, t.Interval)
+	offer, offerID, err := r.cfg.Node.Offer(ctx, description)
+	if err != nil {
+		return t, "", fmt.Errorf("make an offer: %w", err)
+	}
+	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
+	if err := t.Validate(); err != nil {
+		return t, "", fmt.Errorf("these terms cannot be offered: %w", err)
+	}
+	return t, offerID, nil
+}
+
+// gateway makes the server, for connections from the relay's own tor.
+func (r *Relay) gateway(ctx context.Context, me self) (*gateway.Server, error) {
+	policy, err := gateway.ParsePolicy(r.cfg.Relay.ExitPolicy)
+	if err != nil {
+		return nil, fmt.Errorf("relay.exit_policy: %w", err)
+	}
+	from := append([]netip.Addr{me.addr}, me.bound...)
+	for _, f := range r.cfg.Relay.From {
+		a, err := netip.ParseAddr(f)
+		if err != nil {
+			return nil, fmt.Errorf("relay.from: %q is not an address", f)
+		}
+		from = append(from, a)
+	}
+	ports, err := orPorts(ctx, r.tor)
+	if err != nil {
+		return nil, err
+	}
+	r.ports.Store(&ports)
+	exit, err := gateway.NewExit(gateway.ExitConfig{
+		Policy: policy,
+		Own:    gateway.OwnAddresses(from...),
+		Relay:  func(ap netip.AddrPort) bool { return (*r.ports.Load())[ap] },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gateway.NewServer(gateway.Config{
+		Dial:   exit,
+		Source: func(a netip.Addr) bool { return slices.Contains(from, a.Unmap()) },
+		Failed: r.cfg.Failed,
+	}), nil
+}
+
+// followConsensus keeps the list of relays' OR ports fresh: a consensus is valid
+// for three hours.
+func (r *Relay) followConsensus(ctx context.Context) error {
+	tick := time.NewTicker(30 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if ports, err := orPorts(ctx, r.tor); err == nil {
+			r.ports.Store(&ports)
+		}
+	}
+}
+
+// opening is the ladder that newcomers climb: free while there is room for free
+// ones, then the opening fee if the terms have one, then the first priced round
+// ahead.
+func opening(c *config.Relay) func(paystream.Load) paystream.Opening {
+	return func(l paystream.Load) paystream.Opening {
+		switch {
+		case l.Free >= 2*c.MaxFree:
+			return paystream.OpenAhead
+		case c.AskFee || l.Free >= c.MaxFree:
+			return paystream.OpenFee
+		default:
+			return paystream.OpenFree
+		}
+	}
+}
+
+// Undo puts back every tor option that a relay set, from what its state file
+// remembers. tops must not be running as this relay.
+func Undo(ctx context.Context, o tor.Options, stateFile string) (restored []string, err error) {
+	var saved tor.SettingsState
+	if err := statefile.Load(stateFile, &saved); err != nil {
+		return nil, err
+	}
+	settings := tor.NewSettings(saved, func(s tor.SettingsState) error { return statefile.Save(stateFile, s) }, nil)
+	c, err := tor.Start(ctx, tor.Config{Options: o, Handlers: []tor.Handler{settings}})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	for _, o := range saved.Options {
+		restored = append(restored, o.Key)
+	}
+	return restored, settings.Restore(ctx)
+}

@@ -1,0 +1,12 @@
+package tor
+
+import "context"
+
+// Info asks tor for one value (control-spec §3.9, GETINFO).
+func (c *Client) Info(ctx context.Context, key string) (string, error) { return getInfo(ctx, c, key) }
+
+// Conf asks for options' values (control-spec §3.3, GETCONF). The map's keys are
+// in lower case; an option that has no value has no entry.
+func (c *Client) Conf(ctx context.Context, keys ...string) (map[string][]string, error) {
+	return getConf(ctx, c, keys)
+}
