@@ -1,0 +1,88 @@
+package cln
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A node takes one onion message per 250 ms from a peer and drops the others without a word. A little more than that
+// apart, ours get through whatever the network does to their spacing.
+const requestEvery = 260 * time.Millisecond
+
+// pacer spreads out the invoice requests to each payee.
+type pacer struct {
+	now func() time.Time
+
+	mu    sync.Mutex // protects turns
+	turns map[string]*turn
+}
+
+type turn struct {
+	limiter *rate.Limiter
+	last    time.Time
+}
+
+func newPacer(now func() time.Time) *pacer { return &pacer{now: now, turns: map[string]*turn{}} }
+
+// wait waits for a turn. If that would come only after ctx's deadline it fails at once.
+func (p *pacer) wait(ctx context.Context, payee string) error {
+	return p.limiter(payee).Wait(ctx)
+}
+
+func (p *pacer) limiter(payee string) *rate.Limiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if len(p.turns) >= maxPayees {
+		for k, t := range p.turns {
+			if now.Sub(t.last) > time.Minute {
+				delete(p.turns, k)
+			}
+		}
+	}
+	t := p.turns[payee]
+	if t == nil {
+		t = &turn{limiter: rate.NewLimiter(rate.Every(requestEvery), 1)}
+		p.turns[payee] = t
+	}
+	t.last = now
+	return t.limiter
+}
+
+// maxPayees is when those that were not asked for a minute are forgotten.
+const maxPayees = 1024
+
+// offerCache keeps what decode said of the offers that are paid to: it never changes.
+type offerCache struct {
+	mu    sync.Mutex // protects known
+	known map[string]Decoded
+}
+
+func newOfferCache() *offerCache { return &offerCache{known: map[string]Decoded{}} }
+
+func (o *offerCache) get(ctx context.Context, c *Client, text string) (Decoded, error) {
+	o.mu.Lock()
+	d, ok := o.known[text]
+	o.mu.Unlock()
+	if ok {
+		return d, nil
+	}
+	d, err := c.Decode(ctx, text)
+	if err != nil {
+		return d, err
+	}
+	if d.Type != "bolt12 offer" || !d.Valid {
+		return d, &Error{Method: "decode", Code: CodeParams, Message: fmt.Sprintf("%q, valid %t, is no offer", d.Type, d.Valid)}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.known) >= maxPayees {
+		clear(o.known)
+	}
+	o.known[text] = d
+	return d, nil
+}
