@@ -1,0 +1,288 @@
+package tor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+// leaveOption makes tor wait for a controller to attach each stream.
+const leaveOption = "__LeaveStreamsUnattached"
+
+// An Attacher carries connections of ours through chosen circuits: it asks tor
+// to leave streams unattached, recognises its own by their SOCKS username,
+// which nobody else can know, and attaches them. Everybody else's streams are
+// given back to tor at once, unless the operator, or another controller, wants
+// them left too.
+//
+// It is a [Handler], behind its [Settings].
+type Attacher struct {
+	link
+	settings *Settings
+	secret   string // begins our usernames
+
+	mu      sync.Mutex // guards what follows
+	serial  uint64
+	streams map[string]*stream // ours, by username
+	mapped  map[string]string  // MAPADDRESS in force: name to address
+}
+
+// A stream is one connection of ours.
+type stream struct {
+	username string
+	circuit  string
+	hop      int // 0: the last
+	abort    func()
+	ended    chan struct{} // closed when tor has said how it failed or ended
+
+	mu        sync.Mutex // guards what follows
+	succeeded bool
+	err       error
+}
+
+// A StreamError is how tor says that a stream failed (control-spec §4.1.2):
+// END with the relay's reason (EXITPOLICY, CONNECTREFUSED, …), TIMEOUT,
+// DESTROY, …
+type StreamError struct {
+	Status       string // DETACHED, FAILED or CLOSED
+	Reason       string
+	RemoteReason string // the relay's, when Reason is END
+}
+
+func (e *StreamError) Error() string {
+	switch {
+	case e.RemoteReason == "EXITPOLICY":
+		return "refused by the relay's exit policy (EXITPOLICY)"
+	case e.RemoteReason != "":
+		return "ended by the relay: " + e.RemoteReason
+	}
+	return "stream " + strings.ToLower(e.Status) + ": " + e.Reason
+}
+
+// NewAttacher returns an attacher whose one option settings keeps.
+func NewAttacher(settings *Settings) *Attacher {
+	secret := make([]byte, 16)
+	rand.Read(secret)
+	settings.want(Fixed(leaveOption, "1"))
+	return &Attacher{
+		settings: settings,
+		secret:   "tops-" + hex.EncodeToString(secret) + "-",
+		streams:  make(map[string]*stream),
+		mapped:   make(map[string]string),
+	}
+}
+
+// Events are those of streams' lives, and the signals that clear address maps.
+func (a *Attacher) Events() []string { return []string{"STREAM", "SIGNAL"} }
+
+// Connected takes up the streams that wait already: somebody else's, since an
+// earlier process of ours has died. Its own can not be among them.
+func (a *Attacher) Connected(ctx context.Context, conn *Conn) error {
+	a.set(conn)
+	a.forgetMaps()
+	if a.leavesOthers() {
+		return nil
+	}
+	return release(ctx, conn)
+}
+
+// release gives the waiting streams to tor.
+func release(ctx context.Context, d doer) error {
+	waiting, err := streamStatus(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, s := range waiting {
+		if s.Status != "NEW" && s.Status != "NEWRESOLVE" {
+			continue
+		}
+		if _, err := d.Do(ctx, "ATTACHSTREAM "+s.ID+" 0"); err != nil && !isRefusal(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func streamStatus(ctx context.Context, d doer) ([]controlspec.StreamEvent, error) {
+	text, err := getInfo(ctx, d, "stream-status")
+	if err != nil {
+		return nil, err
+	}
+	var all []controlspec.StreamEvent
+	for line := range strings.Lines(text) {
+		s, err := controlspec.ParseStreamStatus(strings.TrimRight(line, "\r\n"))
+		if err != nil {
+			return nil, fmt.Errorf("GETINFO stream-status: %w", err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// leavesOthers reports whether somebody else wants streams left unattached.
+func (a *Attacher) leavesOthers() bool {
+	return slices.Equal(a.settings.Base(leaveOption), []string{"1"})
+}
+
+// Event takes STREAM and SIGNAL.
+func (a *Attacher) Event(ctx context.Context, event controlspec.Reply) {
+	if eventName(event) == "SIGNAL" {
+		a.forgetMaps() // RELOAD, NEWNYM and CLEARDNSCACHE may have
+		return
+	}
+	e, err := controlspec.ParseStream(event.Lines[0].Text)
+	if err != nil {
+		return
+	}
+	if strings.HasPrefix(e.Username, a.secret) {
+		a.ours(ctx, e)
+	} else if e.Status == "CONTROLLER_WAIT" && !a.leavesOthers() {
+		// An error means that the stream has gone.
+		a.Do(ctx, "ATTACHSTREAM "+e.ID+" 0")
+	}
+}
+
+// ours moves a stream of ours on.
+func (a *Attacher) ours(ctx context.Context, e controlspec.StreamEvent) {
+	a.mu.Lock()
+	s := a.streams[e.Username]
+	a.mu.Unlock()
+	switch e.Status {
+	case "CONTROLLER_WAIT":
+		if s == nil || s.failed() { // its connection is closed, or will be
+			a.Do(ctx, "CLOSESTREAM "+e.ID+" 1")
+			return
+		}
+		line := "ATTACHSTREAM " + e.ID + " " + s.circuit
+		if s.hop > 0 {
+			line += " HOP=" + strconv.Itoa(s.hop)
+		}
+		if _, err := a.Do(ctx, line); err != nil {
+			s.end(err)
+			a.Do(ctx, "CLOSESTREAM "+e.ID+" 1")
+		}
+	case "SUCCEEDED":
+		if s != nil {
+			s.succeed()
+		}
+	case "DETACHED":
+		// tor would wait to have it attached elsewhere. There is no
+		// elsewhere: the circuit is what is paid for.
+		if s != nil {
+			s.end(&StreamError{e.Status, e.Reason, e.RemoteReason})
+		}
+		a.Do(ctx, "CLOSESTREAM "+e.ID+" 1")
+	case "FAILED", "CLOSED":
+		if s != nil {
+			s.end(&StreamError{e.Status, e.Reason, e.RemoteReason})
+		}
+	}
+}
+
+// Disconnected ends the connections that are not through yet: nobody would
+// attach them.
+func (a *Attacher) Disconnected(reason error) {
+	a.set(nil)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.streams {
+		if s.pending() {
+			s.end(fmt.Errorf("%w: %w", ErrNotConnected, reason))
+			s.abort()
+		}
+	}
+}
+
+// Leave gives tor its streams back, before the end: the option as the
+// operator had it, and whatever waits to tor. Connections of ours that are
+// through go on.
+func (a *Attacher) Leave(ctx context.Context) error {
+	leaves := a.leavesOthers()
+	if err := a.settings.Restore(ctx, leaveOption); err != nil {
+		return err
+	}
+	var errs []error
+	if !leaves {
+		errs = append(errs, release(ctx, a))
+	}
+	a.mu.Lock()
+	names := make([]string, 0, len(a.mapped))
+	for name := range a.mapped {
+		names = append(names, name)
+	}
+	clear(a.mapped)
+	a.mu.Unlock()
+	for _, name := range names {
+		_, err := a.Do(ctx, "MAPADDRESS "+name+"="+name)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// newStream registers a stream before tor can tell of it.
+func (a *Attacher) newStream(circuit string, hop int, abort func()) *stream {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.serial++
+	s := &stream{
+		username: a.secret + strconv.FormatUint(a.serial, 10),
+		circuit:  circuit, hop: hop, abort: abort,
+		ended: make(chan struct{}),
+	}
+	a.streams[s.username] = s
+	return s
+}
+
+func (a *Attacher) forget(s *stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.streams, s.username)
+}
+
+func (a *Attacher) forgetMaps() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.mapped)
+}
+
+func (s *stream) succeed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.succeeded = true
+}
+
+// end notes why a stream failed; the first reason stays.
+func (s *stream) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.ended)
+	}
+}
+
+func (s *stream) failed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+func (s *stream) pending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err == nil && !s.succeeded
+}
+
+func (s *stream) reason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}

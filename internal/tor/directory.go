@@ -1,0 +1,59 @@
+package tor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// ErrNoDescriptor is returned for a relay whose server descriptor tor does not
+// hold: an unknown relay, or a client without FetchUselessDescriptors 1, or one
+// that has not fetched it yet.
+var ErrNoDescriptor = errors.New("tor does not hold the relay's descriptor")
+
+// Contact is a relay's ContactInfo as its signed descriptor has it, "" if it
+// has none. A client holds descriptors with FetchUselessDescriptors 1 only.
+func (c *Client) Contact(ctx context.Context, fingerprint string) (string, error) {
+	text, err := c.ask(ctx, "desc/id/", fingerprint)
+	if isRefusal(err) || err == nil && text == "" {
+		return "", fmt.Errorf("relay %s: %w", fingerprint, ErrNoDescriptor)
+	}
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(text) {
+		if contact, ok := strings.CutPrefix(line, "contact "); ok {
+			return strings.TrimRight(contact, "\r\n"), nil
+		}
+	}
+	return "", nil
+}
+
+// RelayAddress is a relay's IPv4 address in the consensus (dir-spec, "r" line).
+func (c *Client) RelayAddress(ctx context.Context, fingerprint string) (netip.Addr, error) {
+	text, err := c.ask(ctx, "ns/id/", fingerprint)
+	if isRefusal(err) || err == nil && text == "" {
+		return netip.Addr{}, fmt.Errorf("relay %s is not in the consensus", fingerprint)
+	}
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for line := range strings.Lines(text) {
+		// r nickname identity digest date time IP ORPort DirPort; a
+		// microdescriptor consensus has no digest, tor fills it in.
+		words := strings.Fields(line)
+		if len(words) == 9 && words[0] == "r" {
+			return netip.ParseAddr(words[6])
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("relay %s: no address in tor's answer", fingerprint)
+}
+
+func (c *Client) ask(ctx context.Context, what, fingerprint string) (string, error) {
+	if !isFingerprint(fingerprint) {
+		return "", fmt.Errorf("%q is not a relay's fingerprint", fingerprint)
+	}
+	return getInfo(ctx, c, what+strings.ToUpper(fingerprint))
+}
