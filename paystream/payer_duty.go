@@ -87,8 +87,10 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 // the clock which hops and rounds belong together; at once when the bytes run
 // out first.
 func (p *Payer) payMomentLocked(s *payerStream, r int, now time.Time) time.Time {
-	if s.nearlyUsed() && r <= s.furthest(now) && !s.start.After(now) {
-		return latest(now, s.notBefore)
+	if s.nearlyUsed() && !s.start.After(now) {
+		if k, err := p.roundsLocked(s, r); err == nil && r+k-1 <= s.furthest(now) {
+			return latest(now, s.notBefore)
+		}
 	}
 	if s.round != r {
 		s.round, s.phase = r, (1+p.cfg.Random())/2

@@ -361,64 +361,43 @@ func (j *payerBooks) paid() (sum int64, count int) {
 	return sum, count
 }
 
-// payerPurse has one limit.
+// payerPurse is a budget that can be looked at meanwhile.
 type payerPurse struct {
-	mu                 sync.Mutex
-	limit, held, spent int64
+	mu sync.Mutex
+	b  *policies.Budget
 }
 
-func (b *payerPurse) Hold(_ time.Time, _ paystream.Spend, msat int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.held+b.spent+msat > b.limit {
-		return fmt.Errorf("%d of %d msat are held or spent", b.held+b.spent, b.limit)
-	}
-	b.held += msat
-	return nil
+func newPayerPurse(limitMsat int64) *payerPurse {
+	return &payerPurse{b: policies.NewBudget(policies.Limits{TotalMsat: limitMsat})}
 }
 
-func (b *payerPurse) Keep(_ time.Time, _ paystream.Spend, msat int64) {
+func (b *payerPurse) Hold(now time.Time, s policies.Spend, msat int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held += msat
+	return b.b.Hold(now, s, msat)
 }
 
-func (b *payerPurse) Settle(_ time.Time, _ paystream.Spend, held, spent int64) {
+func (b *payerPurse) Settle(key string, now time.Time, msat int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held -= held
-	b.spent += spent
+	b.b.Settle(key, now, msat)
 }
 
-func (b *payerPurse) Release(_ time.Time, _ paystream.Spend, held int64) {
+func (b *payerPurse) Release(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held -= held
+	b.b.Release(key)
 }
 
 func (b *payerPurse) totals() (held, spent int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.held, b.spent
-}
-
-// payerTaste allows routing fees of so many percent.
-type payerTaste struct {
-	percent int64
-	refuse  error
-}
-
-func (p payerTaste) Check(policies.Terms) error { return p.refuse }
-
-func (p payerTaste) MaxFeeMsat(amount int64) int64 { return amount * p.percent / 100 }
-
-func (p payerTaste) Prepay(t policies.Terms, routing int64) int {
-	for k := 1; k <= t.Prepay; k++ {
-		if p.MaxFeeMsat(int64(k)*t.RateMsat) >= routing {
-			return k
+	for _, u := range b.b.Left(time.Now()) {
+		if u.Which == "total" {
+			return u.HeldMsat, u.SpentMsat
 		}
 	}
-	return 0
+	panic("no total")
 }
 
 // worthFunc is a Service.
@@ -433,7 +412,7 @@ type payerWorld struct {
 	relay   *payerRelay
 	journal *payerBooks
 	budget  *payerPurse
-	policy  payerTaste
+	policy  policies.Payment
 	service paystream.Service
 	payer   *paystream.Payer
 	stop    func()
@@ -443,7 +422,7 @@ type payerWorld struct {
 }
 
 func newPayerWorld(t *testing.T) *payerWorld {
-	w := &payerWorld{T: t, node: newPayerNode(), journal: newPayerBooks(), budget: &payerPurse{limit: 1_000_000}, policy: payerTaste{percent: 10}}
+	w := &payerWorld{T: t, node: newPayerNode(), journal: newPayerBooks(), budget: newPayerPurse(1_000_000), policy: policies.DefaultPayment()}
 	w.relay = newPayerRelay(w.node, payerTerms())
 	return w
 }

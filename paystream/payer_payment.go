@@ -2,10 +2,6 @@ package paystream
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"time"
 )
@@ -22,100 +18,8 @@ type payerPayment struct {
 	final    bool          // this invoice will never be paid
 }
 
-func (y *payerPayment) heldMsat() int64 { return y.AmountMsat + y.MaxFeeMsat }
-
 // settledBy is when the node can begin nothing any more for what it was asked.
 func (y *payerPayment) settledBy() time.Time { return y.Paying.Add(y.retryFor + 10*time.Second) }
-
-// begin starts the payment of the next round, and of as many after it as the
-// policy wants to be paid at once.
-func (p *Payer) begin(ctx context.Context, s *payerStream) {
-	p.mu.Lock()
-	now := p.cfg.Now()
-	r := s.next()
-	k := p.cfg.Policy.Prepay(s.terms, p.routing[s.terms.Descriptor])
-	through := min(r+spread(s.terms.Rounds-r+1, k)-1, s.furthest(now))
-	amount := s.priceMsat(through)
-	p.mu.Unlock()
-
-	if k < 1 {
-		p.stop(s, ReasonFee)
-		return
-	}
-	if !p.worth(s) {
-		return
-	}
-	p.start(ctx, s, r, through, amount)
-}
-
-// spread says how many of n rounds to pay at once when k at least must be: the
-// same number every time, as near as can be, so that no small rest is left whose
-// routing costs more than allowed.
-func spread(n, k int) int {
-	if k < 1 || n <= k {
-		return n
-	}
-	times := n / k
-	return (n + times - 1) / times
-}
-
-// worth asks whether the service was worth paying for, and stops paying if not.
-func (p *Payer) worth(s *payerStream) bool {
-	p.mu.Lock()
-	since := s.since
-	p.mu.Unlock()
-	if p.cfg.Service == nil || p.cfg.Service.Worth(s.handle, since) {
-		return true
-	}
-	p.stop(s, ReasonQuality)
-	return false
-}
-
-// stop ends paying, not yet the service.
-func (p *Payer) stop(s *payerStream, why Reason) {
-	p.locked(func() {
-		if p.applyLocked(s, payerStop, why) {
-			s.announced = s.next()
-		} else if s.state == payerOpening {
-			p.applyLocked(s, payerDenied, why)
-		}
-	})
-}
-
-// start holds the money, journals the intent to pay and goes on from there.
-func (p *Payer) start(ctx context.Context, s *payerStream, r, through int, amount int64) {
-	p.mu.Lock()
-	now := p.cfg.Now()
-	y := &payerPayment{next: now, PaymentRecord: PaymentRecord{
-		Handle: s.handle, Round: r, Through: through, Attempt: s.attempts + 1, Note: s.note(r),
-		AmountMsat: amount, MaxFeeMsat: p.cfg.Policy.MaxFeeMsat(amount), Step: StepIntent,
-		Created: now, Controller: s.controller, Circuit: s.circuit,
-	}}
-	p.mu.Unlock()
-
-	if err := p.cfg.Budget.Hold(now, s.spend(), y.heldMsat()); err != nil {
-		p.locked(func() { s.err = err })
-		p.stop(s, ReasonBudget)
-		return
-	}
-	if err := p.cfg.Journal.SavePayment(ctx, y.PaymentRecord); err != nil {
-		p.cfg.Budget.Release(now, s.spend(), y.heldMsat())
-		p.locked(func() {
-			p.postponeLocked(s, ReasonWallet)
-			s.retry = s.notBefore
-		})
-		return
-	}
-	p.locked(func() { s.attempts, s.payment = y.Attempt, y })
-	p.advance(ctx, s)
-}
-
-// postponeLocked makes the next payment wait a little.
-func (p *Payer) postponeLocked(s *payerStream, why Reason) {
-	s.notBefore = p.cfg.Now().Add(backoff(s.fails, maxRetry))
-	s.fails++
-	s.trouble = why
-}
 
 // advance takes a payment as far as it can go now.
 func (p *Payer) advance(ctx context.Context, s *payerStream) {
@@ -292,7 +196,7 @@ func (p *Payer) settle(ctx context.Context, s *payerStream, y *payerPayment) {
 			s.retry = y.Settled
 			s.by = latest(s.by, y.Settled.Add(30*time.Second))
 		}
-		p.cfg.Budget.Settle(y.Settled, s.spend(), y.heldMsat(), y.SentMsat)
+		p.cfg.Budget.Settle(y.Spend().Key, y.Settled, y.SentMsat)
 		p.emitLocked(s, StatusPaid, "")
 	})
 }
@@ -309,7 +213,7 @@ func (p *Payer) drop(ctx context.Context, s *payerStream, y *payerPayment) {
 	}
 	p.locked(func() {
 		s.payment = nil
-		p.cfg.Budget.Release(p.cfg.Now(), s.spend(), y.heldMsat())
+		p.cfg.Budget.Release(y.Spend().Key)
 		p.postponeLocked(s, ReasonWallet)
 		switch s.state {
 		case payerOpening:
@@ -380,16 +284,4 @@ func (p *Payer) doubtLocked(s *payerStream, y *payerPayment) {
 		y.doubtful = true
 		p.emitLocked(s, StatusHeld, "")
 	}
-}
-
-// metadata is the payer_metadata of an attempt to pay: HMAC-SHA-256 over id (32
-// bytes), amount (8) and attempt (4), so that the same request yields the same
-// invoice, and no relay can link two.
-func (p *Payer) metadata(note RoundID, amountMsat int64, attempt int) string {
-	mac := hmac.New(sha256.New, p.secret[:])
-	id, _ := hex.DecodeString(string(note))
-	mac.Write(id)
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(amountMsat)))
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(attempt)))
-	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -7,42 +7,45 @@ import (
 	"github.com/el-tor/tops/policies"
 )
 
-// Budget is how much may still be spent. A payment's amount and the most that
-// routing may take are held from before it begins until it has settled or can
-// move no money any more.
+// Budget is how much may still be spent; [policies.Budget] is one. A payment's
+// amount and the most that routing may take are held from before it begins until
+// it has settled or can move no money any more. The payer calls it from one
+// goroutine at a time.
 type Budget interface {
-	// Hold sets msat aside, or says which limit forbids it.
-	Hold(now time.Time, on Spend, msat int64) error
+	// Hold sets msat aside under a key, or says which limit forbids it. Holding
+	// the same again changes nothing.
+	Hold(now time.Time, s policies.Spend, msat int64) error
 
-	// Keep sets msat aside for a payment that began before a restart, whatever
-	// the limits say now: it may have moved money already.
-	Keep(now time.Time, on Spend, msat int64)
+	// Settle turns what is held under a key into what was spent.
+	Settle(key string, now time.Time, msat int64)
 
-	// Settle turns what was held into what was spent; the rest is free again.
-	Settle(now time.Time, on Spend, heldMsat, spentMsat int64)
-
-	// Release frees what was held for a payment that moved nothing.
-	Release(now time.Time, on Spend, heldMsat int64)
+	// Release frees what is held under a key: nothing moved.
+	Release(key string)
 }
 
-// Spend says on whose account and for what money goes.
-type Spend struct {
-	Controller string
-	Circuit    string
+// Spend says on whose account the payment goes, and under which key of the
+// budget.
+func (r PaymentRecord) Spend() policies.Spend {
+	return policies.Spend{
+		Controller: r.Controller, Circuit: r.Circuit,
+		Key: fmt.Sprintf("%s-%d-%d-%d", r.Handle, r.Round, r.AmountMsat, r.Attempt),
+	}
 }
 
-// PaymentPolicy is what the user is willing to pay.
+// HeldMsat is the most that the payment may come to, routing included.
+func (r PaymentRecord) HeldMsat() int64 { return r.AmountMsat + r.MaxFeeMsat }
+
+// PaymentPolicy is what the user is willing to pay; [policies.Payment] is one.
 type PaymentPolicy interface {
 	// Check refuses terms that cost more than the user allows.
-	Check(policies.Terms) error
+	Check(hops ...policies.Terms) error
 
-	// Prepay is how many rounds one payment should settle when routing it is
-	// expected to cost routingMsat: the fewest that meet the cap on routing fees,
-	// within what the terms and the user allow. 0 means that no number does.
-	Prepay(t policies.Terms, routingMsat int64) int
+	// Prepay is how many rounds, from round on, to pay at once: the fewest whose
+	// routing meets the cap. An error says that no number does.
+	Prepay(t policies.Terms, round int, feeMsat func(amountMsat int64) int64) (rounds int, err error)
 
-	// MaxFeeMsat is the most that routing amountMsat may cost.
-	MaxFeeMsat(amountMsat int64) int64
+	// RoutingCapMsat is the most that routing amountMsat may cost.
+	RoutingCapMsat(amountMsat int64) int64
 }
 
 // Service judges what the money bought.

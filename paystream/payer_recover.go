@@ -71,7 +71,9 @@ func (p *Payer) recoverPaymentLocked(r PaymentRecord) {
 	}
 	s.payment = y
 	s.attempts = max(s.attempts, r.Attempt)
-	p.cfg.Budget.Keep(now, s.spend(), y.heldMsat())
+	// It was within the budget when it began. Whoever loads the budget from the
+	// books has it held already, and then it stays so whatever the limits say.
+	_ = p.cfg.Budget.Hold(now, y.Spend(), y.HeldMsat())
 	p.planLocked(s)
 }
 

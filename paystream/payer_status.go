@@ -63,7 +63,7 @@ func (p *Payer) statusLocked(s *payerStream) PayerStatus {
 		PaidMsat: s.paidMsat, RoutingMsat: s.routeMsat, UsedBytes: s.used,
 	}
 	if s.payment != nil {
-		st.HeldMsat = s.payment.heldMsat()
+		st.HeldMsat = s.payment.HeldMsat()
 	}
 	if s.terms.Rounds == 0 { // only its payment was recovered
 		return st

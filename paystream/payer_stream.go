@@ -170,8 +170,6 @@ func (s *payerStream) payBy() time.Time {
 	return s.late(min(s.next(), s.terms.Rounds))
 }
 
-func (s *payerStream) spend() Spend { return Spend{Controller: s.controller, Circuit: s.circuit} }
-
 // intent is what the relay is told.
 func (s *payerStream) intent() Intent {
 	return Intent{Hash: s.hash, TermsHash: s.termsHash, Continues: s.continues, RoundIDs: s.ids}
