@@ -1,0 +1,174 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/el-tor/tops/policies"
+)
+
+// Totals is everything, in msat, since the books began.
+type Totals struct {
+	SpentMsat   int64 `json:"spent_msat"`   // settled payments of ours, routing included
+	RoutingMsat int64 `json:"routing_msat"` // the routing in it
+	HeldMsat    int64 `json:"held_msat"`    // the most that the open ones may still cost
+
+	EarnedMsat    int64 `json:"earned_msat"`    // credited to pay streams
+	ExcessMsat    int64 `json:"excess_msat"`    // of that, left over when they closed
+	LateMsat      int64 `json:"late_msat"`      // came after their pay stream had ended
+	UnclaimedMsat int64 `json:"unclaimed_msat"` // fits no pay stream
+}
+
+// The accounts of the table days, where forgotten payments are summed up.
+const (
+	accountCredit    = "credit"
+	accountExcess    = "excess"
+	accountLate      = "late"
+	accountUnclaimed = "unclaimed"
+	accountSpent     = "spent"
+	accountRouting   = "routing"
+)
+
+// excessOf is the SQL for what is left over of a payee's pay stream s with
+// credit c.msat.
+const excessOf = `CASE WHEN c.msat > s.owed_msat THEN c.msat - s.owed_msat ELSE 0 END`
+
+// creditByStream is the SQL for the credit of each pay stream.
+const creditByStream = `(SELECT handle, SUM(amount_msat) AS msat FROM bookings WHERE kind = 'credit' GROUP BY handle)`
+
+// Totals adds up the books, what was forgotten included.
+func (l *Ledger) Totals(ctx context.Context) (t Totals, err error) {
+	rows, err := l.db.QueryContext(ctx, `
+		SELECT account, amount_msat FROM days
+		UNION ALL SELECT kind, amount_msat FROM bookings
+		UNION ALL SELECT 'excess', `+excessOf+` FROM payee_streams s JOIN `+creditByStream+` c ON c.handle = s.handle
+			WHERE s.closed <> 0
+		UNION ALL SELECT 'spent', sent_msat FROM payments WHERE step = 'paid'
+		UNION ALL SELECT 'routing', sent_msat - amount_msat FROM payments WHERE step = 'paid'
+		UNION ALL SELECT 'held', amount_msat + max_fee_msat FROM payments WHERE step NOT IN ('paid', 'failed')`)
+	if err != nil {
+		return t, fmt.Errorf("books: %w", err)
+	}
+	defer rows.Close()
+	into := map[string]*int64{accountCredit: &t.EarnedMsat, accountExcess: &t.ExcessMsat, accountLate: &t.LateMsat,
+		accountUnclaimed: &t.UnclaimedMsat, accountSpent: &t.SpentMsat, accountRouting: &t.RoutingMsat, "held": &t.HeldMsat}
+	for rows.Next() {
+		var account string
+		var msat int64
+		if err := rows.Scan(&account, &msat); err != nil {
+			return t, fmt.Errorf("books: %w", err)
+		}
+		if sum := into[account]; sum != nil {
+			*sum += msat
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return t, fmt.Errorf("books: %w", err)
+	}
+	return t, nil
+}
+
+// SpentBy is what one controller spent on one circuit.
+type SpentBy struct {
+	Controller  string `json:"controller"`
+	Circuit     string `json:"circuit"`
+	Payments    int    `json:"payments"` // settled
+	SpentMsat   int64  `json:"spent_msat"`
+	RoutingMsat int64  `json:"routing_msat"`
+	HeldMsat    int64  `json:"held_msat"`
+}
+
+// Spent lists by controller and circuit what settled since a time, and what is
+// held now, however old. What was forgotten is not in it.
+func (l *Ledger) Spent(ctx context.Context, since time.Time) ([]SpentBy, error) {
+	rows, err := l.db.QueryContext(ctx, `
+		SELECT controller, circuit,
+			SUM(CASE WHEN step = 'paid' THEN 1 ELSE 0 END),
+			SUM(CASE WHEN step = 'paid' THEN sent_msat ELSE 0 END),
+			SUM(CASE WHEN step = 'paid' THEN sent_msat - amount_msat ELSE 0 END),
+			SUM(CASE WHEN step = 'paid' THEN 0 ELSE amount_msat + max_fee_msat END)
+		FROM payments WHERE step IN ('intent', 'invoice', 'paying') OR (step = 'paid' AND settled >= $1)
+		GROUP BY controller, circuit ORDER BY controller, circuit`, nanos(since))
+	all, err := collect(rows, err, func(row scanner) (s SpentBy, err error) {
+		err = row.Scan(&s.Controller, &s.Circuit, &s.Payments, &s.SpentMsat, &s.RoutingMsat, &s.HeldMsat)
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("books: %w", err)
+	}
+	return all, nil
+}
+
+// Spendings is what a budget has to know after a restart: each payment that
+// settled since a time, everything held, and one entry for all that is older.
+// The windows of a budget ask for 24 hours. key names a payment as whoever
+// holds it will name it.
+func (l *Ledger) Spendings(ctx context.Context, since time.Time, key func(Payment) string) ([]policies.Spending, error) {
+	rows, err := l.db.QueryContext(ctx, `SELECT `+paymentColumns+` FROM payments
+		WHERE step IN ('intent', 'invoice', 'paying') OR (step = 'paid' AND settled >= $1)`, nanos(since))
+	all, err := collect(rows, err, func(row scanner) (s policies.Spending, err error) {
+		p, err := scanPayment(row)
+		s.Spend = policies.Spend{Controller: p.Controller, Circuit: p.Circuit, Key: key(p)}
+		s.Held, s.Msat, s.At = p.Step.Open(), p.SentMsat, p.Settled
+		if s.Held {
+			s.Msat, s.At = p.AmountMsat+p.MaxFeeMsat, time.Time{}
+		}
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("books: %w", err)
+	}
+	var older policies.Spending
+	err = l.db.QueryRowContext(ctx, `
+		SELECT COALESCE((SELECT SUM(sent_msat) FROM payments WHERE step = 'paid' AND settled < $1), 0)
+			+ COALESCE((SELECT SUM(amount_msat) FROM days WHERE account = 'spent'), 0)`, nanos(since)).Scan(&older.Msat)
+	if err != nil {
+		return nil, fmt.Errorf("books: %w", err)
+	}
+	if older.Msat > 0 {
+		all = append(all, older)
+	}
+	return all, nil
+}
+
+// The steps in which [Ledger.Earnings] may be asked for.
+const (
+	ByHour = time.Hour
+	ByDay  = 24 * time.Hour
+)
+
+// Earning is what came in during one hour or day, UTC, by when it was paid.
+type Earning struct {
+	From          time.Time `json:"from"`
+	Payments      int       `json:"payments"`
+	EarnedMsat    int64     `json:"earned_msat"`
+	LateMsat      int64     `json:"late_msat"`
+	UnclaimedMsat int64     `json:"unclaimed_msat"`
+}
+
+// Earnings lists what came in since a time, by hour or by day, the oldest
+// first; hours and days without a payment are left out. Of what was forgotten
+// only the day is known: by hour, it counts at the beginning of its day.
+func (l *Ledger) Earnings(ctx context.Context, since time.Time, step time.Duration) ([]Earning, error) {
+	if step != ByHour && step != ByDay {
+		return nil, fmt.Errorf("books: earnings by %s: only by hour or by day", step)
+	}
+	rows, err := l.db.QueryContext(ctx, `
+		SELECT (moment / $1) * $1 AS begun, SUM(payments),
+			SUM(CASE WHEN account = 'credit' THEN amount_msat ELSE 0 END),
+			SUM(CASE WHEN account = 'late' THEN amount_msat ELSE 0 END),
+			SUM(CASE WHEN account = 'unclaimed' THEN amount_msat ELSE 0 END)
+		FROM (SELECT paid_at AS moment, kind AS account, 1 AS payments, amount_msat FROM bookings
+			UNION ALL SELECT day, account, payments, amount_msat FROM days
+				WHERE account IN ('credit', 'late', 'unclaimed')) AS entries
+		WHERE moment >= ($2 / $1) * $1 GROUP BY begun ORDER BY begun`, int64(step), nanos(since))
+	all, err := collect(rows, err, func(row scanner) (e Earning, err error) {
+		err = row.Scan(timeColumn{&e.From}, &e.Payments, &e.EarnedMsat, &e.LateMsat, &e.UnclaimedMsat)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("books: %w", err)
+	}
+	return all, nil
+}
