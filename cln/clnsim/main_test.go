@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,9 +15,19 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/el-tor/tops/cln/clnsim"
+	"github.com/el-tor/tops/cln/internal/clndata"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// data are Core Lightning's schemas and recorded calls, if they are there: every call of every test is held to them.
+var data *clndata.Data
+
+func TestMain(m *testing.M) {
+	var left string
+	if data, left = clndata.Open(); left != "" {
+		fmt.Fprintln(os.Stderr, left)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is a World with nodes alice and bob, each on a socket.
 type world struct {
@@ -27,6 +38,11 @@ type world struct {
 
 func newWorld(t testing.TB, opts clnsim.Options, alice, bob clnsim.NodeOptions) *world {
 	t.Helper()
+	opts.Tap = func(_, method string, params, answer []byte) {
+		if err := data.CheckCall(method, params, answer); err != nil && params[0] == '{' {
+			t.Error(err)
+		}
+	}
 	w := &world{clnsim.NewWorld(opts), t, t.TempDir()}
 	t.Cleanup(w.Close)
 	for name, o := range map[string]clnsim.NodeOptions{"alice": alice, "bob": bob} {

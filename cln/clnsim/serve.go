@@ -14,6 +14,9 @@ func (w *World) Start(name, socketPath string) error {
 		return err
 	}
 	e := &endpoint{path: socketPath, handler: n.serve}
+	if tap := w.opts.Tap; tap != nil {
+		e.tap = func(method string, params, answer []byte) { tap(name, method, params, answer) }
+	}
 	w.mu.Lock()
 	taken := n.endpoint != nil
 	if !taken {
@@ -53,7 +56,7 @@ func (w *World) SetOutage(name string, out bool) error {
 func (n *node) serve(ctx context.Context, name string, params json.RawMessage) (any, bool, error) {
 	f := n.currentFaults()
 	if !sleep(ctx, f.Latency) {
-		return nil, true, nil
+		return nil, true, errGone
 	}
 	m, ok := methods[name]
 	if !ok || slices.Contains(n.hide, name) {

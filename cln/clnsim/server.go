@@ -29,6 +29,7 @@ type handler func(ctx context.Context, method string, params json.RawMessage) (r
 type endpoint struct {
 	path    string
 	handler handler
+	tap     func(method string, params, answer []byte) // may be nil
 
 	mu    sync.Mutex
 	ln    net.Listener // nil while closed
@@ -120,11 +121,15 @@ func (e *endpoint) serve(ctx context.Context, conn net.Conn) {
 		calls.Go(func() {
 			defer func() { <-slots }()
 			result, hangUp, err := e.handler(ctx, method, params)
+			b := answer(id, result, err)
+			if e.tap != nil {
+				e.tap(method, params, b)
+			}
 			switch {
 			case hangUp:
 				cancel()
 			case ctx.Err() == nil:
-				write(answer(id, result, err))
+				write(b)
 			}
 		})
 	}

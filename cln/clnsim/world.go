@@ -19,6 +19,9 @@ import (
 type Options struct {
 	Seed          uint64        // of keys and dice; 0 draws one, so that two runs differ
 	InvoiceExpiry time.Duration // of a fetched invoice; 0 is two hours, as in Core Lightning
+	// Tap sees every call to a node and its answer as it goes over the wire, also one that is then lost. It is called
+	// from many goroutines. It may be nil.
+	Tap func(node, method string, params, answer []byte)
 }
 
 // NodeOptions of one node. The zero value has ample liquidity both ways, both pay and xpay, and keeps its address to
