@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/el-tor/tops/paystream"
@@ -159,21 +160,23 @@ func (n *payerNode) sentMsat() (sum int64, count int) {
 
 // payerRelay is a relay with one pay stream.
 type payerRelay struct {
-	mu      sync.Mutex
-	terms   policies.Terms
-	answer  func() error // to the next intent or question, if not nil
-	demand  *paystream.Demand
-	fee     int64
-	start   time.Time
-	intents []paystream.Intent
-	balance map[paystream.RoundID]int64 // everything that was received
-	hash    paystream.PaymentIDHash
-	ended   bool
-	closed  bool
-	begins  time.Time // of a continuation
-	moved   time.Time
-	views   int
-	asked11 int
+	mu          sync.Mutex
+	terms       policies.Terms
+	answer      func() error // to the next intent or question, if not nil
+	demand      *paystream.Demand
+	demandRound int
+	fee         int64
+	start       time.Time
+	intents     []paystream.Intent
+	balance     map[paystream.RoundID]int64 // everything that was received
+	hash        paystream.PaymentIDHash
+	ended       bool
+	closed      bool
+	begins      time.Time // of a continuation
+	moved       time.Time
+	clock       func() time.Time // the payer's, if it is not ours
+	views       int
+	asked11     int
 }
 
 func newPayerRelay(n *payerNode, terms policies.Terms) *payerRelay {
@@ -206,10 +209,7 @@ func (r *payerRelay) Open(ctx context.Context, in paystream.Intent) (paystream.A
 		}
 	}
 	if r.demand != nil {
-		note := r.demand.Note
-		if note == "" {
-			note = in.Hash.RoundID(in.TermsHash, 0)
-		}
+		note := in.Hash.RoundID(in.TermsHash, r.demandRound)
 		if r.balance[note] < r.demand.DueMsat {
 			return paystream.Answer{}, &paystream.Demand{DueMsat: r.demand.DueMsat, Note: note}
 		}
@@ -243,14 +243,21 @@ func (r *payerRelay) viewLocked(h paystream.PaymentIDHash) (paystream.Answer, er
 		r.closed = true
 	}
 	if r.closed {
-		return paystream.Answer{View: v, Asked: now}, nil
+		return paystream.Answer{View: v, Asked: r.askedAt(now)}, nil
 	}
 	if v.PaidThrough < r.terms.Rounds {
 		v.DueMsat = r.fee + s.ThroughMsat(next) - v.BalanceMsat
 	}
 	v.DueIn = r.start.Add(r.terms.Due(next)).Sub(now)
 	v.LateIn = late.Sub(now)
-	return paystream.Answer{View: v, Asked: now}, nil
+	return paystream.Answer{View: v, Asked: r.askedAt(now)}, nil
+}
+
+func (r *payerRelay) askedAt(now time.Time) time.Time {
+	if r.clock != nil {
+		return r.clock()
+	}
+	return now
 }
 
 func (r *payerRelay) View(ctx context.Context, h paystream.PaymentIDHash) (paystream.Answer, error) {
@@ -416,6 +423,7 @@ type payerWorld struct {
 	service paystream.Service
 	payer   *paystream.Payer
 	stop    func()
+	shift   time.Duration // of the payer's clock
 
 	mu     sync.Mutex
 	events []paystream.Event
@@ -432,6 +440,11 @@ func (w *payerWorld) start() []paystream.PayerStatus {
 	w.Helper()
 	w.payer = paystream.NewPayer(paystream.PayerConfig{
 		Wallet: w.node, Journal: w.journal, Budget: w.budget, Policy: w.policy, Service: w.service,
+		Now: func() time.Time {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return time.Now().Add(w.shift)
+		},
 		Emit: func(e paystream.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -452,6 +465,51 @@ func (w *payerWorld) start() []paystream.PayerStatus {
 		}
 	}
 	return live
+}
+
+// payerBubble runs f in a world whose clock is synctest's.
+func payerBubble(t *testing.T, f func(w *payerWorld)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newPayerWorld(t)
+		f(w)
+		w.stop()
+	})
+}
+
+// at waits until so long after a moment, and until everything that was to
+// happen by then has.
+func (w *payerWorld) at(began time.Time, after time.Duration) {
+	time.Sleep(time.Until(began.Add(after)))
+	synctest.Wait()
+}
+
+// was reports whether an event was told.
+func (w *payerWorld) was(event string) bool { return slices.Contains(w.told(), event) }
+
+func (w *payerWorld) want(event string) {
+	w.Helper()
+	if !w.was(event) {
+		w.Errorf("no event %s among %q", event, w.told())
+	}
+}
+
+func (w *payerWorld) status(h paystream.Handle) paystream.PayerStatus {
+	w.Helper()
+	st, err := w.payer.PayStream(h)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return st
+}
+
+// wantSent checks what the node gave away, routing included, in how many
+// payments.
+func (w *payerWorld) wantSent(msat int64, payments int) {
+	w.Helper()
+	if got, n := w.node.sentMsat(); got != msat || n != payments {
+		w.Errorf("the node sent %d msat in %d payments, want %d in %d", got, n, msat, payments)
+	}
 }
 
 func (w *payerWorld) open() paystream.Handle {

@@ -265,9 +265,14 @@ func (p *Payer) write(ctx context.Context, y *payerPayment) bool {
 	return err == nil
 }
 
-// laterLocked goes on with a payment after a while.
+// laterLocked goes on with a payment after a while, and when there is no time
+// left for it.
 func (p *Payer) laterLocked(s *payerStream, y *payerPayment, why Reason) {
-	y.next = p.cfg.Now().Add(backoff(y.tries, 5*time.Second))
+	now := p.cfg.Now()
+	y.next = now.Add(backoff(y.tries, 5*time.Second))
+	if last := s.payBy().Add(-minTime); last.After(now) && last.Before(y.next) {
+		y.next = last.Add(1)
+	}
 	y.tries++
 	s.trouble = why
 }

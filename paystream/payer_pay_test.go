@@ -1,0 +1,235 @@
+package paystream_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/el-tor/tops/paystream"
+)
+
+// becomes makes the first payments come to so much, and all others settle.
+func becomes(list ...error) func(*payerInvoice) (paystream.PaymentStatus, error) {
+	return func(*payerInvoice) (paystream.PaymentStatus, error) {
+		if len(list) == 0 {
+			return paystream.PaymentComplete, nil
+		}
+		err := list[0]
+		list = list[1:]
+		switch err {
+		case paystream.ErrHeld:
+			return paystream.PaymentPending, err
+		case nil:
+			return paystream.PaymentComplete, nil
+		default:
+			return paystream.PaymentFailed, err
+		}
+	}
+}
+
+func TestPayerHoldsWhatIsPending(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.node.onPay = becomes(paystream.ErrHeld)
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 2*time.Minute)
+		w.want("HELD")
+		if st := w.status(h); st.Status != paystream.StatusHeld || st.HeldMsat != 1100 {
+			w.Errorf("%s with %d msat held, want HELD with 1100", st.Status, st.HeldMsat)
+		}
+		if held, _ := w.budget.totals(); held != 1100 {
+			w.Errorf("the budget holds %d msat, want 1100", held)
+		}
+		w.at(began, 2*time.Minute+5*time.Second)
+		w.node.decide(paystream.PaymentComplete)
+		w.at(began, 2*time.Minute+14*time.Second)
+		if st := w.status(h); st.PaidMsat != 1000 || st.PaidThrough != 2 {
+			w.Errorf("after the late success: %+v", st)
+		}
+		w.at(began, 10*time.Minute)
+		w.wantSent(10_000, 9)
+		w.agree()
+	})
+}
+
+func TestPayerWatchesWhatIsHeldAfterTheEnd(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.node.onPay = becomes(paystream.ErrHeld)
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 2*time.Minute+16*time.Second)
+		w.want("CLOSED LATE")
+		if held, _ := w.budget.totals(); held != 1100 || w.status(h).Status != paystream.StatusClosed {
+			w.Errorf("closed: %d msat are held, %+v", held, w.status(h))
+		}
+		w.at(began, time.Hour)
+		w.node.decide(paystream.PaymentComplete)
+		w.at(began, time.Hour+2*time.Minute)
+		w.wantSent(1000, 1)
+		w.agree()
+	})
+}
+
+func TestPayerTriesTheSameInvoiceAgain(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.node.onPay = becomes(paystream.ErrTryAgain, paystream.ErrTryAgain, paystream.ErrTryAgain)
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 2*time.Minute)
+		if len(w.node.invoices) != 1 {
+			w.Errorf("%d invoices, want the same one again and again", len(w.node.invoices))
+		}
+		w.wantSent(1000, 1)
+		w.agree()
+	})
+}
+
+func TestPayerWaitsBeforeAnotherInvoice(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.relay.terms.Grace = time.Minute
+		w.node.onPay = becomes(paystream.ErrRefused)
+		var fetched []time.Time
+		w.node.onFetch = func(paystream.InvoiceRequest) error {
+			fetched = append(fetched, time.Now())
+			return nil
+		}
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 2*time.Minute+50*time.Second)
+		if len(fetched) < 2 || fetched[1].Sub(fetched[0]) < 30*time.Second {
+			w.Errorf("invoices were asked for at %v, want 20 s of retrying and 10 s more between the two", fetched)
+		}
+		if a, b := w.node.fetches[0], w.node.fetches[1]; a.Note != b.Note || a.Metadata == b.Metadata {
+			w.Errorf("the second request %+v must be for the note of the first, %+v, with other metadata", b, a)
+		}
+		w.agree()
+	})
+}
+
+func TestPayerTakesAPlainInvoice(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.node.onFetch = func(paystream.InvoiceRequest) error { return paystream.ErrTryAgain }
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 2*time.Minute)
+		w.wantSent(1000, 1)
+		if w.relay.asked11 != 1 || len(w.node.fetches) < 2 {
+			w.Errorf("%d plain invoices after %d fetches, want one after a few", w.relay.asked11, len(w.node.fetches))
+		}
+		for _, f := range w.node.fetches {
+			if f.Metadata != w.node.fetches[0].Metadata {
+				w.Error("a repeated request has other metadata")
+			}
+		}
+		w.agree()
+	})
+}
+
+func TestPayerIsToldWhenTheNodeIsAway(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.node.away = true
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 2*time.Minute+16*time.Second)
+		w.want("DUE WALLET")
+		w.want("LATE")
+		w.want("CLOSED WALLET")
+		w.agree()
+	})
+}
+
+func TestPayerStopsForBadService(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		good := true
+		w.service = worthFunc(func() bool { return good })
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 2*time.Minute)
+		good = false
+		w.at(began, 3*time.Minute)
+		w.want("DUE QUALITY")
+		good = true // it is too late to regret
+		w.at(began, 3*time.Minute+16*time.Second)
+		w.want("CLOSED QUALITY")
+		if st := w.status(h); st.Reason != paystream.ReasonQuality {
+			w.Errorf("closed with %s", st.Reason)
+		}
+		w.wantSent(1000, 1)
+		w.agree()
+	})
+}
+
+func TestPayerKeepsItsBudget(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.budget = newPayerPurse(3_050) // two rounds, and not the routing cap of a third
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 5*time.Minute)
+		w.want("DUE BUDGET")
+		w.want("CLOSED BUDGET")
+		w.wantSent(2000, 2)
+		w.agree()
+	})
+}
+
+// A hop that asks 1 sat makes a payment of 1 sat cost twice; within 10 % it takes
+// the whole pay stream at once.
+func TestPayerPrepaysForRoutingFees(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.relay.terms.Grace = time.Minute
+		w.node.fee = 1000
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 10*time.Minute)
+		w.wantSent(11_000, 1)
+		w.want("COMPLETED COMPLETED")
+		w.agree()
+	})
+}
+
+func TestPayerGivesUpWhenRoutingCostsTooMuch(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.relay.terms.Grace = time.Minute
+		w.policy.Risk = 3
+		w.node.fee = 1000
+		w.start()
+		began := time.Now()
+		w.open()
+		w.at(began, 4*time.Minute)
+		w.want("DUE FEE")
+		w.want("CLOSED FEE")
+		w.wantSent(0, 0)
+		w.agree()
+	})
+}
+
+func TestPayerNeverUsesANoteOrAttemptTwice(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 10*time.Minute)
+		seen := make(map[string]bool)
+		for _, f := range w.node.fetches {
+			if seen[f.Metadata] || seen[string(f.Note)] {
+				w.Errorf("%+v was seen before", f)
+			}
+			seen[f.Metadata], seen[string(f.Note)] = true, true
+		}
+		for i := range 9 {
+			y := w.journal.payments[fmt.Sprintf("%s %d", h, i+1)]
+			if y.Step != paystream.StepPaid || y.Round != i+2 || y.Through != i+2 {
+				w.Errorf("payment %d in the journal: %+v", i+1, y)
+			}
+		}
+	})
+}
