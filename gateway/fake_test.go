@@ -3,9 +3,11 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,11 +15,20 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/el-tor/tops/gateway"
+	"github.com/el-tor/tops/internal/testnet"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The tests have a network of their own, where they may have any address: what
+// an exit connects to is tried, not argued.
+func TestMain(m *testing.M) {
+	if err := testnet.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var testTerms = policies.DefaultTerms("0123456789ABCDEF0123456789ABCDEF01234567",
 	policies.Descriptor{Kind: policies.Offer, Value: "lno1example"}, netip.MustParseAddrPort("203.0.113.9:9402"))
