@@ -33,6 +33,7 @@ type payerNode struct {
 	onFetch func(paystream.InvoiceRequest) error                 // fails a fetch
 	onPay   func(*payerInvoice) (paystream.PaymentStatus, error) // what becomes of a payment
 	away    bool                                                 // does not answer
+	slow    func()                                               // before a payment
 	fetches []paystream.InvoiceRequest
 }
 
@@ -45,6 +46,14 @@ type payerInvoice struct {
 }
 
 func newPayerNode() *payerNode { return &payerNode{invoices: make(map[string]*payerInvoice)} }
+
+func (n *payerNode) locked(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f()
+}
+
+func (n *payerNode) setAway(away bool) { n.locked(func() { n.away = away }) }
 
 func (n *payerNode) FetchInvoice(ctx context.Context, req paystream.InvoiceRequest) (paystream.Invoice, error) {
 	n.mu.Lock()
@@ -76,6 +85,9 @@ func (n *payerNode) CheckInvoice(ctx context.Context, req paystream.InvoiceReque
 }
 
 func (n *payerNode) Pay(ctx context.Context, req paystream.PayRequest) (paystream.Payment, error) {
+	if n.slow != nil {
+		n.slow()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.away {
@@ -181,12 +193,26 @@ type payerRelay struct {
 
 func newPayerRelay(n *payerNode, terms policies.Terms) *payerRelay {
 	r := &payerRelay{terms: terms, balance: make(map[paystream.RoundID]int64)}
-	n.credits = func(note paystream.RoundID, msat int64) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.balance[note] += msat
-	}
+	n.locked(func() { n.credits = r.credit })
 	return r
+}
+
+// credit is how its node tells the relay of a payment.
+func (r *payerRelay) credit(note paystream.RoundID, msat int64) {
+	r.locked(func() { r.balance[note] += msat })
+}
+
+func (r *payerRelay) locked(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// viewed is how often it was asked for its view.
+func (r *payerRelay) viewed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.views
 }
 
 func (r *payerRelay) received() (sum int64) {
@@ -440,11 +466,7 @@ func (w *payerWorld) start() []paystream.PayerStatus {
 	w.Helper()
 	w.payer = paystream.NewPayer(paystream.PayerConfig{
 		Wallet: w.node, Journal: w.journal, Budget: w.budget, Policy: w.policy, Service: w.service,
-		Now: func() time.Time {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			return time.Now().Add(w.shift)
-		},
+		Now: w.now,
 		Emit: func(e paystream.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -467,6 +489,20 @@ func (w *payerWorld) start() []paystream.PayerStatus {
 	return live
 }
 
+// now is the payer's clock.
+func (w *payerWorld) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.shift)
+}
+
+// jump lets the payer's clock jump, as after the machine slept.
+func (w *payerWorld) jump(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shift += d
+}
+
 // payerBubble runs f in a world whose clock is synctest's.
 func payerBubble(t *testing.T, f func(w *payerWorld)) {
 	t.Helper()
@@ -483,6 +519,8 @@ func (w *payerWorld) at(began time.Time, after time.Duration) {
 	time.Sleep(time.Until(began.Add(after)))
 	synctest.Wait()
 }
+
+func (w *payerWorld) wait(d time.Duration) { w.at(time.Now(), d) }
 
 // was reports whether an event was told.
 func (w *payerWorld) was(event string) bool { return slices.Contains(w.told(), event) }
@@ -518,6 +556,7 @@ func (w *payerWorld) open() paystream.Handle {
 	if err != nil {
 		w.Fatal(err)
 	}
+	synctest.Wait()
 	return h
 }
 

@@ -58,7 +58,7 @@ func TestPayerMeetsTheOpeningDemandOnce(t *testing.T) {
 			w.Errorf("%d intents, want polling", len(w.relay.intents))
 		}
 		w.wantSent(500, 1)
-		time.Sleep(11 * time.Second)
+		w.wait(11 * time.Second)
 	})
 }
 
@@ -101,6 +101,7 @@ func TestPayerOpenRefusals(t *testing.T) {
 				tc.prepare(w)
 				w.start()
 				_, err := w.payer.Open(w.Context(), w.request())
+				w.wait(0)
 				var refusal *paystream.Refusal
 				if !errors.As(err, &refusal) || refusal.Reason != tc.reason || tc.is != nil && !errors.Is(err, tc.is) {
 					w.Errorf("got %v, want %s", err, tc.reason)
@@ -173,18 +174,18 @@ func TestPayerDeliversAForgottenIntentAgain(t *testing.T) {
 	payerBubble(t, func(w *payerWorld) {
 		w.start()
 		h := w.open()
-		time.Sleep(30 * time.Second)
+		w.wait(30 * time.Second)
 		w.relay.mu.Lock()
 		w.relay.hash = paystream.PaymentIDHash{}
 		w.relay.mu.Unlock()
 		if err := w.payer.Resume(h, w.relay); err != nil { // asks
 			w.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		w.wait(time.Second)
 		if len(w.relay.intents) != 2 || w.relay.intents[0].Hash != w.relay.intents[1].Hash {
 			w.Errorf("%d intents, want the same twice", len(w.relay.intents))
 		}
-		time.Sleep(10 * time.Minute)
+		w.wait(10 * time.Minute)
 		w.want("COMPLETED COMPLETED")
 		w.wantSent(10_000, 9)
 		w.agree()

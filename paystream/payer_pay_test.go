@@ -2,6 +2,7 @@ package paystream_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,16 +147,16 @@ func TestPayerIsToldWhenTheNodeIsAway(t *testing.T) {
 
 func TestPayerStopsForBadService(t *testing.T) {
 	payerBubble(t, func(w *payerWorld) {
-		good := true
-		w.service = worthFunc(func() bool { return good })
+		var bad atomic.Bool
+		w.service = worthFunc(func() bool { return !bad.Load() })
 		w.start()
 		began := time.Now()
 		h := w.open()
 		w.at(began, 2*time.Minute)
-		good = false
+		bad.Store(true)
 		w.at(began, 3*time.Minute)
 		w.want("DUE QUALITY")
-		good = true // it is too late to regret
+		bad.Store(false) // it is too late to regret
 		w.at(began, 3*time.Minute+16*time.Second)
 		w.want("CLOSED QUALITY")
 		if st := w.status(h); st.Reason != paystream.ReasonQuality {
