@@ -51,6 +51,13 @@ func (c *Client) RelayAddress(ctx context.Context, fingerprint string) (netip.Ad
 	return netip.Addr{}, fmt.Errorf("relay %s: no address in tor's answer", fingerprint)
 }
 
+// ExitPolicy is the exit policy that this tor, a relay, enforces now, one rule
+// a line. It follows the options by about a second, when tor makes its next
+// descriptor.
+func (c *Client) ExitPolicy(ctx context.Context) (string, error) {
+	return getInfo(ctx, c, "exit-policy/full")
+}
+
 func (c *Client) ask(ctx context.Context, what, fingerprint string) (string, error) {
 	if !isFingerprint(fingerprint) {
 		return "", fmt.Errorf("%q is not a relay's fingerprint", fingerprint)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -137,7 +138,7 @@ func gateway(t *testing.T, node *testnet.Node) tor.Gateway {
 		}
 	}()
 	settings := tor.NewSettings(tor.SettingsState{}, nil, nil)
-	start(t, node, settings)
+	client := start(t, node, settings)
 	err = settings.Set(within(t, 10*time.Second),
 		tor.Fixed("ExitRelay", "1"),
 		tor.Fixed("ExitPolicyRejectPrivate", "0"),
@@ -154,6 +155,10 @@ func gateway(t *testing.T, node *testnet.Node) tor.Gateway {
 		if err := settings.Restore(ctx); err != nil {
 			t.Error(err)
 		}
+	})
+	eventually(t, "exit rule", func() bool {
+		policy, err := client.ExitPolicy(t.Context())
+		return err == nil && strings.Contains(policy, "accept "+addr.String())
 	})
 	return tor.Gateway{Fingerprint: node.Fingerprint, Addr: addr}
 }
