@@ -1,0 +1,59 @@
+package client
+
+import (
+	"sync"
+	"time"
+
+	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/policies"
+)
+
+func paymentPolicy(c *config.Client) policies.Payment {
+	p := policies.DefaultPayment()
+	p.MaxRoundMsat, p.MaxCircuitMsat = c.MaxRoundMsat, c.MaxCircuitMsat
+	p.MaxRoutingPercent, p.MaxRoutingMsat = c.MaxFeePercent, c.MaxFeeMsat
+	p.MinGoodput, p.Risk = c.MinGoodput, c.RiskRounds
+	return p
+}
+
+// budget is policies.Budget for many goroutines. It begins with what the books
+// say, what is held included.
+type budget struct {
+	mu sync.Mutex
+	b  *policies.Budget
+}
+
+func newBudget(cfg Config) *budget {
+	c := cfg.Client
+	b := policies.NewBudget(policies.Limits{
+		CircuitMsat: c.MaxCircuitMsat, HourMsat: c.HourMsat, DayMsat: c.DayMsat,
+		TotalMsat: c.TotalMsat, ControllerMsat: c.ControllerMsat,
+	})
+	b.Load(cfg.Now(), cfg.Spent)
+	return &budget{b: b}
+}
+
+func (b *budget) Hold(now time.Time, s policies.Spend, msat int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Hold(now, s, msat)
+}
+
+func (b *budget) Settle(key string, now time.Time, msat int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Settle(key, now, msat)
+}
+
+func (b *budget) Release(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Release(key)
+}
+
+// left lists every limit and how much of it is used.
+func (b *budget) left(now time.Time) []policies.Use {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Left(now)
+}

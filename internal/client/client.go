@@ -1,0 +1,171 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/el-tor/tops/internal/bus"
+	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/statefile"
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+	"golang.org/x/sync/errgroup"
+)
+
+// Config is what a client is made of.
+type Config struct {
+	Client    *config.Client
+	Tor       tor.Options
+	Wallet    paystream.Wallet
+	Journal   paystream.PayerJournal
+	Spent     []policies.Spending // what the books say was spent, and is held
+	StateFile string              // where the tor options that have to be put back are kept
+	Now       func() time.Time
+
+	Emit   func(paystream.Event) // must return at once
+	Failed func(error)           // what went wrong and goes on, for the log
+}
+
+// Client is a running payer.
+type Client struct {
+	*paystream.Payer
+
+	cfg      Config
+	policy   policies.Payment
+	budget   *budget
+	settings *tor.Settings
+	circuits *tor.Circuits
+	attacher *tor.Attacher
+	tor      *tor.Client
+	events   bus.Bus[paystream.Event]
+	live     []paystream.PayerStatus // what the journal knew at the start
+
+	ctx    context.Context // of Run
+	wg     sync.WaitGroup
+	mu     sync.Mutex // guards what follows
+	paid   map[string]*circuit
+	byPay  map[paystream.Handle]*circuit
+	making *making // the default circuit, while it is made
+}
+
+// New connects to tor and takes up what the journal remembers. Nothing is paid
+// before Run.
+func New(ctx context.Context, cfg Config) (_ *Client, err error) {
+	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit)}
+	c.policy = paymentPolicy(cfg.Client)
+	if err := c.policy.Validate(); err != nil {
+		return nil, err
+	}
+	c.budget = newBudget(cfg)
+	c.Payer = paystream.NewPayer(paystream.PayerConfig{
+		Wallet: cfg.Wallet, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
+		Service: c, Now: cfg.Now, Emit: c.emit,
+	})
+	if c.live, err = c.Recover(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.connect(ctx)
+}
+
+// connect gives tor the options of a paying client: descriptors, so that terms
+// can be read, and streams left to us.
+func (c *Client) connect(ctx context.Context) (err error) {
+	var saved tor.SettingsState
+	if err := statefile.Load(c.cfg.StateFile, &saved); err != nil {
+		return err
+	}
+	save := func(s tor.SettingsState) error { return statefile.Save(c.cfg.StateFile, s) }
+	c.settings = tor.NewSettings(saved, save, c.cfg.Failed)
+	c.circuits = tor.NewCircuits()
+	c.attacher = tor.NewAttacher(c.settings)
+	if err := c.settings.Set(ctx, tor.Fixed("FetchUselessDescriptors", "1")); err != nil {
+		return err
+	}
+	c.tor, err = tor.Start(ctx, tor.Config{
+		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher},
+	})
+	return err
+}
+
+// Run pays until ctx ends. Then payments under way are waited for, and tor gets
+// its options back.
+func (c *Client) Run(ctx context.Context) error {
+	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, gctx := errgroup.WithContext(paying)
+	g.Go(func() error { return c.Payer.Run(gctx) })
+	c.mu.Lock()
+	c.ctx = gctx
+	c.mu.Unlock()
+	c.resume(gctx)
+
+	select {
+	case <-ctx.Done():
+	case <-gctx.Done():
+	}
+	err := c.shutDown(context.WithoutCancel(ctx))
+	stop()
+	c.wg.Wait()
+	if gerr := g.Wait(); !errors.Is(gerr, context.Canceled) {
+		err = errors.Join(err, gerr)
+	}
+	return errors.Join(err, c.tor.Close())
+}
+
+// flushFor is how long a clean end waits for payments that the node is paying.
+const flushFor = 25 * time.Second
+
+func (c *Client) shutDown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushFor)
+	defer cancel()
+	err := c.Flush(ctx)
+	for _, p := range c.list() {
+		p.leave(ctx, paystream.ReasonClient)
+	}
+	if lerr := c.attacher.Leave(ctx); lerr != nil && !errors.Is(lerr, tor.ErrNotConnected) {
+		err = errors.Join(err, fmt.Errorf("leave tor's streams to tor: %w", lerr))
+	}
+	if rerr := c.settings.Restore(ctx); rerr != nil && !errors.Is(rerr, tor.ErrNotConnected) {
+		err = errors.Join(err, fmt.Errorf("put tor's options back: %w", rerr))
+	}
+	return err
+}
+
+// Subscribe calls hear for every change of a pay stream from now on.
+func (c *Client) Subscribe(hear func(paystream.Event)) (cancel func()) {
+	return c.events.Subscribe(func(e paystream.Event, _ int) { hear(e) })
+}
+
+// emit hears of every change, with the engine's lock held.
+func (c *Client) emit(e paystream.Event) {
+	if c.cfg.Emit != nil {
+		c.cfg.Emit(e)
+	}
+	c.events.Publish(e)
+	c.mu.Lock()
+	p := c.byPay[e.Handle]
+	c.mu.Unlock()
+	if p != nil {
+		p.hear(e)
+	}
+}
+
+func (c *Client) list() []*circuit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*circuit, 0, len(c.paid))
+	for _, p := range c.paid {
+		out = append(out, p)
+	}
+	return out
+}
+
+func (c *Client) failed(err error) {
+	if c.cfg.Failed != nil && err != nil {
+		c.cfg.Failed(err)
+	}
+}

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+)
+
+// resume takes up the pay streams of an earlier process: on their circuits, where
+// tor still has them, or not at all. Money that was on its way is looked up in
+// either case.
+func (c *Client) resume(ctx context.Context) {
+	// A continuation comes after what it continues.
+	slices.SortFunc(c.live, func(a, b paystream.PayerStatus) int { return a.Start.Compare(b.Start) })
+	for _, st := range c.live {
+		if err := c.resumeOne(ctx, st); err != nil {
+			c.failed(fmt.Errorf("pay stream %s: %w", st.Handle, err))
+			if err := c.Payer.Close(ctx, st.Handle, paystream.ReasonCircuit); err != nil {
+				c.failed(err)
+			}
+		}
+	}
+	c.live = nil
+}
+
+func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error {
+	tc, err := c.circuits.Adopt(ctx, st.Circuit)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(tc.Path(), st.Path) {
+		return fmt.Errorf("%w: its number is another circuit's now", tor.ErrCircuitGone)
+	}
+	c.mu.Lock()
+	p := c.paid[st.Circuit]
+	c.mu.Unlock()
+	if p == nil {
+		terms, err := c.Terms(st.Handle)
+		if err != nil {
+			return err
+		}
+		p = c.follow(tc, st.Path, terms, st.Controller)
+		defer c.wg.Go(func() {
+			close(p.ready)
+			p.serve(ctx)
+		})
+	}
+	p.use(st.Handle, st.Start)
+	return c.Resume(st.Handle, p.link)
+}
+
+func (c *Client) runContext() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
+}
+
+// fingerprintOf reads the identity of an "r" line: base64 without padding.
+func fingerprintOf(identity string) (string, error) {
+	raw, err := base64.RawStdEncoding.DecodeString(identity)
+	if err != nil || len(raw) != 20 {
+		return "", fmt.Errorf("%q is no relay's identity", identity)
+	}
+	return strings.ToUpper(fmt.Sprintf("%x", raw)), nil
+}
