@@ -44,6 +44,7 @@ type Payer struct {
 	cfg    PayerConfig
 	secret [32]byte
 	wake   chan struct{}
+	ended  chan struct{} // closed when Run has returned
 
 	mu        sync.Mutex // guards everything below, and the pay streams
 	recovered bool
@@ -78,6 +79,7 @@ func NewPayer(cfg PayerConfig) *Payer {
 	return &Payer{
 		cfg:     cfg,
 		wake:    make(chan struct{}, 1),
+		ended:   make(chan struct{}),
 		streams: make(map[Handle]*payerStream),
 		routing: make(map[policies.Descriptor]int64),
 		changed: make(chan struct{}),
@@ -90,8 +92,10 @@ const (
 )
 
 // Run pays until ctx ends, then waits for its goroutines. What is on its way
-// then is resolved by the next Recover; to wait for it, call Flush before.
+// then is resolved by the next Recover; to wait for it, call Flush before. It is
+// called once.
 func (p *Payer) Run(ctx context.Context) error {
+	defer close(p.ended)
 	defer p.workers.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -94,6 +94,8 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (*payerStream, error)
 	case <-ctx.Done():
 		err := p.Close(context.WithoutCancel(ctx), s.handle, ReasonClient)
 		return nil, errors.Join(ctx.Err(), err)
+	case <-p.ended:
+		return nil, ErrNotReady // Recover offers it after the restart
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
