@@ -28,16 +28,20 @@ func newWire(conn net.Conn) *wire {
 	return &wire{conn: conn, limit: limit, dec: json.NewDecoder(limit)}
 }
 
-// sendError is a failure after which the node may have read the request.
-type sendError struct{ err error }
+// sendError is a failure to write a request. If some of it was written the node may have read it.
+type sendError struct {
+	err     error
+	written bool
+}
 
 func (e *sendError) Error() string { return e.err.Error() }
 func (e *sendError) Unwrap() error { return e.err }
 
 func (w *wire) Send(msg []byte) error {
 	_ = w.conn.SetWriteDeadline(time.Now().Add(sendTimeout)) // a closed connection fails below
-	if _, err := w.conn.Write(plainText(msg)); err != nil {
-		return &sendError{err}
+	n, err := w.conn.Write(plainText(msg))
+	if err != nil {
+		return &sendError{err, n > 0}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 	if params == nil {
 		params = struct{}{} // lightningd wants the member
 	}
-	for {
+	for range 3 { // connections that had broken, unnoticed
 		conn, err := c.connect(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrUnreachable, method, err)
@@ -58,6 +58,7 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 			return err
 		}
 	}
+	return fmt.Errorf("%w: %s: it closes every connection", ErrUnreachable, method)
 }
 
 func unmarshal(method string, rsp *jrpc2.Response, result any) error {
@@ -84,7 +85,7 @@ func (c *Client) explain(ctx context.Context, conn *jrpc2.Client, method string,
 	case errors.As(err, &sent):
 		c.forget(conn)
 		_ = conn.Close() // half a request may stand in it
-		return false, fmt.Errorf("%w: %s: %w", ErrNoAnswer, method, err)
+		return !sent.written, fmt.Errorf("%w: %s: %w", ErrNoAnswer, method, err)
 	case ctx.Err() != nil:
 		return false, fmt.Errorf("%w: %s: %w", ErrNoAnswer, method, context.Cause(ctx))
 	case broken && answer == nil && !errors.Is(err, context.Canceled):

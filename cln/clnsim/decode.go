@@ -89,9 +89,17 @@ func decodeInvoice(s bolt12.Stream, m map[string]any) {
 	id, _ := s.Get(bolt12.InvoiceNodeID)
 	paths, pathsOK := decodePaths(s)
 	m["valid"] = pathsOK && bolt12.Verify("invoice", s, id)
-	if pathsOK {
+	if m["valid"] == true {
 		m["invoice_paths"] = paths
+		return
 	}
+	for _, f := range shown { // of an invalid one only the offer's and the request's part
+		if f.record >= bolt12.InvoiceCreatedAt {
+			delete(m, f.name)
+		}
+	}
+	delete(m, "invoice_relative_expiry")
+	m["warning_invalid_invoice_signature"] = "Bad signature"
 }
 
 // decodePaths reads blinded paths of one hop, which are all that the simulator makes.
