@@ -1,0 +1,285 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+// carryCommands passes what the controller says to tor, and answers what is
+// ours. It returns nil when the controller has said all, or when tor is gone.
+func (s *session) carryCommands(ctx context.Context) error {
+	for {
+		if !s.in.Buffered() {
+			if err := s.flushUp(); err != nil {
+				break
+			}
+		}
+		line, err := s.in.ReadLine()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			if s.gone() {
+				return nil
+			}
+			return err
+		}
+		if err := s.command(ctx, line); err != nil {
+			break
+		}
+	}
+	// After QUIT, or without tor, the rest is not listened to; but it is read,
+	// lest the kernel reset the connection under tor's last words.
+	discard(s.client)
+	return nil
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// gone reports whether tor will say no more.
+func (s *session) gone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// stage passes a line on to tor, soon.
+func (s *session) stage(line controlspec.CommandLine) error {
+	s.up = append(s.up, line.Raw...)
+	if line.End {
+		s.staged++
+	}
+	if len(s.up) >= chunkLarge/2 {
+		return s.flushUp()
+	}
+	return nil
+}
+
+// command handles one line. An error ends the listening to the controller.
+func (s *session) command(ctx context.Context, line controlspec.CommandLine) error {
+	if line.Data || !line.Begin || !line.EOL {
+		return s.stage(line)
+	}
+	if err := line.Check(); err != nil {
+		authed, derr := s.drain()
+		if derr != nil {
+			return derr
+		}
+		if !authed {
+			return s.stage(line)
+		}
+		return s.refuse(line, controlspec.Errorf(500, "Syntax error: %v", err))
+	}
+	w := wordOf(line.Raw)
+	switch w {
+	case wordNone:
+		return s.stage(line)
+	case wordAuthenticate:
+		s.mu.Lock()
+		if s.authAt == 0 {
+			s.authAt = s.sent + s.staged + 1
+		}
+		s.mu.Unlock()
+		return s.stage(line)
+	case wordQuit:
+		s.stage(line)
+		s.flushUp()
+		return io.EOF
+	}
+	if s.srv.Engine == nil || w == wordGetInfo && !bytes.Contains(line.Raw, []byte(infoPrefix)) {
+		return s.stage(line)
+	}
+	cmd := controlspec.ParseCommand(string(line.Raw))
+	rule := s.ruleFor(w, cmd)
+	if rule == nil {
+		return s.stage(line)
+	}
+	authed, err := s.drain()
+	if err != nil {
+		return err
+	}
+	if !authed {
+		return s.stage(line) // tor says 514 and closes
+	}
+	return rule(ctx, line)
+}
+
+// refuse answers a line that is not passed to tor, and reads its data block.
+func (s *session) refuse(line controlspec.CommandLine, err error) error {
+	for !line.End {
+		var rerr error
+		if line, rerr = s.in.ReadLine(); rerr != nil {
+			return rerr
+		}
+	}
+	return s.sayError(err)
+}
+
+// sayError answers a command with err, as far as a controller may know it.
+func (s *session) sayError(err error) error {
+	var re *controlspec.ReplyError
+	if !errors.As(err, &re) {
+		s.srv.report(s.ctl, err)
+		re = controlspec.Errorf(551, "Internal error of tops, see its log")
+	}
+	return s.out.say(controlspec.AppendLine(nil, re.Code, ' ', re.Text))
+}
+
+func (s *session) sayOK() error { return s.out.say([]byte("250 OK\r\n")) }
+
+// word is a command that a rule may concern.
+type word int
+
+const (
+	wordNone word = iota
+	wordAuthenticate
+	wordQuit
+	wordExtendPaid
+	wordSetEvents
+	wordUseFeature
+	wordGetInfo
+	wordGetConf
+	wordSetConf
+	wordResetConf
+	wordAttach
+	wordExtend
+)
+
+// wordOf reads the command's name without allocating.
+func wordOf(raw []byte) word {
+	var up [24]byte
+	n := 0
+	for n < len(raw) && raw[n] > ' ' {
+		if n == len(up) {
+			return wordNone
+		}
+		c := raw[n]
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		up[n] = c
+		n++
+	}
+	switch string(up[:n]) {
+	case "AUTHENTICATE":
+		return wordAuthenticate
+	case "QUIT":
+		return wordQuit
+	case "EXTENDPAIDCIRCUIT", "+EXTENDPAIDCIRCUIT":
+		return wordExtendPaid
+	case "SETEVENTS":
+		return wordSetEvents
+	case "USEFEATURE":
+		return wordUseFeature
+	case "GETINFO":
+		return wordGetInfo
+	case "GETCONF":
+		return wordGetConf
+	case "SETCONF":
+		return wordSetConf
+	case "RESETCONF":
+		return wordResetConf
+	case "ATTACHSTREAM":
+		return wordAttach
+	case "EXTENDCIRCUIT":
+		return wordExtend
+	}
+	return wordNone
+}
+
+// rule answers one command, in a drained and authenticated session.
+type rule func(context.Context, controlspec.CommandLine) error
+
+// ruleFor returns the rule for cmd, nil if it is tor's alone.
+func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
+	switch w {
+	case wordExtendPaid:
+		return func(ctx context.Context, l controlspec.CommandLine) error { return s.extendPaid(ctx, cmd, l) }
+	case wordSetEvents:
+		ours, rest := splitWords(cmd.Args, isOurEvent)
+		if len(ours) > 0 || s.subs.any() {
+			return func(context.Context, controlspec.CommandLine) error { return s.setEvents(ours, rest) }
+		}
+	case wordUseFeature:
+		ours, rest := splitWords(cmd.Args, func(w string) bool { return strings.EqualFold(w, featureTerms) })
+		if len(ours) > 0 && s.srv.Terms != nil {
+			return func(context.Context, controlspec.CommandLine) error { return s.useFeature(rest) }
+		}
+	case wordGetInfo:
+		if ours, _ := splitWords(cmd.Args, isOurInfo); len(ours) > 0 {
+			return func(ctx context.Context, _ controlspec.CommandLine) error { return s.getInfo(ctx, cmd) }
+		}
+	case wordGetConf:
+		if s.srv.Conf != nil {
+			if ours, _ := splitWords(cmd.Args, isPayment); len(ours) > 0 {
+				return func(ctx context.Context, _ controlspec.CommandLine) error { return s.getConf(ctx, cmd) }
+			}
+		}
+	case wordSetConf, wordResetConf:
+		if s.srv.Conf != nil {
+			if ours, rest := splitWords(cmd.Args, isPayment); len(ours) > 0 {
+				return func(ctx context.Context, _ controlspec.CommandLine) error {
+					return s.setConf(ctx, cmd.Name, ours, rest)
+				}
+			}
+		}
+	case wordAttach:
+		if s.srv.Attach != nil {
+			if err := s.checkAttach(cmd); err != nil {
+				return func(context.Context, controlspec.CommandLine) error { return s.sayError(err) }
+			}
+		}
+	case wordExtend:
+		if s.srv.Upgrade != nil && (cmd.Args == "0" || strings.HasPrefix(cmd.Args, "0 ")) {
+			return func(ctx context.Context, l controlspec.CommandLine) error { return s.extend(ctx, cmd, l) }
+		}
+	}
+	return nil
+}
+
+// splitWords splits s at blanks outside quotes into the words that are ours and
+// the rest, as they were written.
+func splitWords(s string, isOurs func(string) bool) (ours, rest []string) {
+	for _, w := range words(s) {
+		if isOurs(w) {
+			ours = append(ours, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return ours, rest
+}
+
+func words(s string) []string {
+	var out []string
+	start, quoted := -1, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ' ' && !quoted:
+			if start >= 0 {
+				out = append(out, s[start:i])
+			}
+			start = -1
+			continue
+		}
+		if start < 0 {
+			start = i
+		}
+	}
+	if start >= 0 {
+		out = append(out, s[start:])
+	}
+	return out
+}

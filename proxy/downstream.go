@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"sync"
+)
+
+// maxQueued is how many bytes of our own events wait for a controller.
+const maxQueued = 1 << 20
+
+var errStalled = errors.New("controller does not read its PAYSTREAM events")
+
+// downstream is a controller's reading end. Two write to it: tor's bytes pass
+// through, and ours go in where tor's are whole.
+type downstream struct {
+	conn net.Conn
+
+	wmu   sync.Mutex // held while writing
+	whole bool       // guarded by wmu: what was written ends a reply or event
+
+	qmu   sync.Mutex
+	queue []byte // guarded by qmu: ours, waiting for their place
+}
+
+// pass writes p, which came from tor. cut is the first place in p where a reply
+// or event has ended, or -1; whole says whether one ends with p.
+func (d *downstream) pass(p []byte, cut int, whole bool) error {
+	if len(p) == 0 {
+		return nil
+	}
+	d.wmu.Lock()
+	defer d.wmu.Unlock()
+	if d.whole {
+		cut = 0
+	}
+	d.whole = whole
+	if cut >= 0 {
+		if ours := d.take(); ours != nil {
+			bufs := net.Buffers{p[:cut], ours, p[cut:]}
+			_, err := bufs.WriteTo(d.conn)
+			return err
+		}
+	}
+	_, err := d.conn.Write(p)
+	return err
+}
+
+// post queues b without blocking; false: the controller is too far behind.
+func (d *downstream) post(b []byte) bool {
+	d.qmu.Lock()
+	defer d.qmu.Unlock()
+	if len(d.queue)+len(b) > maxQueued {
+		return false
+	}
+	d.queue = append(d.queue, b...)
+	return true
+}
+
+// say writes b behind what is queued, now or with tor's next bytes.
+func (d *downstream) say(b []byte) error {
+	d.qmu.Lock()
+	d.queue = append(d.queue, b...)
+	d.qmu.Unlock()
+	return d.flush()
+}
+
+// flush writes the queue if tor's bytes are whole; otherwise pass will.
+func (d *downstream) flush() error {
+	d.wmu.Lock()
+	defer d.wmu.Unlock()
+	if !d.whole {
+		return nil
+	}
+	ours := d.take()
+	if ours == nil {
+		return nil
+	}
+	_, err := d.conn.Write(ours)
+	return err
+}
+
+func (d *downstream) take() []byte {
+	d.qmu.Lock()
+	defer d.qmu.Unlock()
+	q := d.queue
+	d.queue = nil
+	return q
+}

@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Server is a control-port proxy. Dial alone is required. The fields must not
+// be changed after the first Serve.
+type Server struct {
+	// Dial connects to tor's control port, once for each controller.
+	Dial func(ctx context.Context) (net.Conn, error)
+
+	// Engine answers the words of TOPS; nil: they go to tor.
+	Engine Engine
+
+	Terms   CircuitTerms  // USEFEATURE PAYMENT_TERMS
+	Conf    Conf          // GETCONF, SETCONF and RESETCONF of Payment options
+	Attach  AttachChecker // ATTACHSTREAM
+	Upgrade Upgrader      // EXTENDCIRCUIT 0
+
+	// DialTimeout bounds Dial, and so how long a controller waits while tor
+	// restarts; 0 means 5 s.
+	DialTimeout time.Duration
+
+	// MaxControllers bounds the connections served at once; 0 means 4096.
+	MaxControllers int
+
+	// OnError is told why a session ended badly, and what the engine's errors were
+	// that controllers do not learn; nil drops it. It must not block.
+	OnError func(Controller, error)
+
+	mu     sync.Mutex
+	lastID uint64 // guarded by mu
+	active int    // guarded by mu
+}
+
+// lingering is how long a controller has to read our last words.
+const lingering = time.Second
+
+// Serve serves the controllers that connect to ln until ctx ends, then closes
+// everything, waits for the sessions and returns nil. It closes ln. It may be
+// called for several listeners at once.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer cancel()
+	defer ln.Close()
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+
+	pause := time.Duration(0)
+	for {
+		conn, err := ln.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("accept controller: %w", err)
+		}
+		if err != nil { // out of descriptors, most likely: those in use will be freed
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		sessions.Go(func() { s.serve(ctx, conn) })
+	}
+}
+
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+
+	c, ok := s.enter(conn)
+	defer s.leave()
+	if !ok {
+		sayGoodbye(conn, "551 Too many controllers are connected to tops\r\n")
+		return
+	}
+	timeout := s.DialTimeout
+	if timeout == 0 {
+		timeout = 5 * time.Second
+	}
+	dialCtx, dialed := context.WithTimeout(ctx, timeout)
+	tor, err := s.Dial(dialCtx)
+	dialed()
+	if err != nil {
+		s.report(c, fmt.Errorf("reach tor: %w", err))
+		sayGoodbye(conn, "551 Tor is not reachable now, try again later\r\n")
+		return
+	}
+	defer tor.Close()
+	if err := newSession(s, c, conn, tor).run(ctx); err != nil && ctx.Err() == nil {
+		s.report(c, err)
+	}
+}
+
+func (s *Server) enter(conn net.Conn) (Controller, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID++
+	s.active++
+	limit := s.MaxControllers
+	if limit == 0 {
+		limit = 4096
+	}
+	return newController(s.lastID, conn), s.active <= limit
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active--
+}
+
+func (s *Server) report(c Controller, err error) {
+	if s.OnError != nil {
+		s.OnError(c, err)
+	}
+}
+
+// sayGoodbye answers a controller that cannot be served. What it sends
+// meanwhile is read, lest the kernel reset the connection under our answer.
+func sayGoodbye(conn net.Conn, line string) {
+	conn.SetDeadline(time.Now().Add(lingering))
+	if _, err := conn.Write([]byte(line)); err != nil {
+		return
+	}
+	closeWrite(conn)
+	discard(conn)
+}
+
+func discard(conn net.Conn) {
+	var buf [512]byte
+	for {
+		if _, err := conn.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}
+
+// closeWrite ends our direction of conn and leaves the other open.
+func closeWrite(conn net.Conn) {
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+		return
+	}
+	conn.Close()
+}

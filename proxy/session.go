@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+// session is one controller and its connection to tor. One goroutine carries
+// commands, one replies; what they share is below mu.
+type session struct {
+	srv    *Server
+	ctl    Controller
+	client net.Conn
+	tor    net.Conn
+	in     *controlspec.CommandReader
+	out    downstream
+
+	up     []byte // commands not yet written to tor
+	staged uint64 // how many of them
+
+	terms atomic.Bool // USEFEATURE PAYMENT_TERMS
+	subs  subscription
+
+	mu       sync.Mutex
+	answer   sync.Cond // signalled when answered or ended changes
+	sent     uint64    // commands written to tor
+	answered uint64    // replies seen from it
+	authAt   uint64    // which command was AUTHENTICATE; 0: none yet
+	authed   bool      // tor accepted it
+	taker    taker     // takes tor's next reply; nil: it just passes
+	ended    bool      // tor will say no more
+}
+
+// taker handles the lines of one reply of tor's. It appends to out what the
+// controller is to see.
+type taker interface {
+	line(l controlspec.Line, out []byte) []byte
+}
+
+func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
+	s := &session{srv: srv, ctl: c, client: client, tor: tor, in: controlspec.NewCommandReader(client)}
+	s.out.conn, s.out.whole = client, true
+	s.answer.L = &s.mu
+	s.subs.session = s
+	return s
+}
+
+// run carries bytes both ways until tor has closed its end, or the controller
+// is gone.
+func (s *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	hangUp := func() {
+		s.client.Close()
+		s.tor.Close()
+	}
+	context.AfterFunc(ctx, hangUp)
+	defer func() {
+		cancel()
+		hangUp()
+		s.subs.close()
+	}()
+
+	replies := make(chan error, 1)
+	go func() {
+		err := s.carryReplies()
+		s.mu.Lock()
+		s.ended = true
+		s.answer.Broadcast()
+		s.mu.Unlock()
+		if err != nil {
+			cancel() // the controller cannot be written to
+		} else {
+			// Tor's last words are in the kernel's hands. Give the controller
+			// time to read them, and wake up carryCommands.
+			closeWrite(s.client)
+			s.client.SetReadDeadline(time.Now().Add(lingering))
+		}
+		replies <- err
+	}()
+
+	err := s.carryCommands(ctx)
+	if err == nil {
+		closeWrite(s.tor) // half-close: tor answers what it has, and closes
+	} else {
+		cancel()
+	}
+	return errors.Join(ignoreClosed(err), ignoreClosed(<-replies))
+}
+
+// ignoreClosed drops the errors of connections that ended as connections do.
+func ignoreClosed(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || isReset(err) {
+		return nil
+	}
+	return err
+}
+
+// flushUp writes the staged commands to tor.
+func (s *session) flushUp() error {
+	if len(s.up) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	s.sent += s.staged
+	s.mu.Unlock()
+	s.staged = 0
+	_, err := s.tor.Write(s.up)
+	if s.up = s.up[:0]; cap(s.up) > chunkSmall {
+		s.up = nil
+	}
+	return err
+}
+
+// drain waits until tor has answered everything and reports whether it still
+// listens and has authenticated the controller.
+func (s *session) drain() (authed bool, err error) {
+	if err := s.flushUp(); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.answered < s.sent && !s.ended {
+		s.answer.Wait()
+	}
+	if s.ended {
+		return false, io.EOF
+	}
+	return s.authed, nil
+}
+
+// hand sends one command to tor and has t take the reply. The session must be
+// drained. It returns when the reply is complete.
+func (s *session) hand(cmd []byte, t taker) error {
+	s.mu.Lock()
+	s.taker = t
+	s.mu.Unlock()
+	s.up, s.staged = append(s.up, cmd...), 1
+	_, err := s.drain()
+	return err
+}
+
+// ask sends one command to tor and gathers the reply, for short ones.
+func (s *session) ask(cmd []byte) (controlspec.Reply, []byte, error) {
+	var g gatherer
+	if err := s.hand(cmd, &g); err != nil {
+		return controlspec.Reply{}, nil, err
+	}
+	if g.full {
+		return controlspec.Reply{}, nil, controlspec.ErrTooLong
+	}
+	rep, err := controlspec.ParseReply(g.raw)
+	return rep, g.raw, err
+}
+
+// gatherer keeps a reply from the controller.
+type gatherer struct {
+	raw  []byte
+	full bool
+}
+
+const maxGathered = 1 << 20
+
+func (g *gatherer) line(l controlspec.Line, out []byte) []byte {
+	if g.full = g.full || len(g.raw)+len(l.Raw) > maxGathered; !g.full {
+		g.raw = append(g.raw, l.Raw...)
+	}
+	return out
+}

@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+const (
+	featureTerms = "PAYMENT_TERMS"
+	infoPrefix   = "tops/"
+	paymentConf  = "PAYMENT"
+)
+
+// maxPaidCommand bounds EXTENDPAIDCIRCUIT with its data block.
+const maxPaidCommand = 16 << 10
+
+// extendPaid answers both forms of EXTENDPAIDCIRCUIT.
+func (s *session) extendPaid(ctx context.Context, cmd controlspec.Command, line controlspec.CommandLine) error {
+	if !line.End {
+		data, err := s.block()
+		if err == errBlock {
+			return s.sayError(controlspec.Errorf(512, "The data block of EXTENDPAIDCIRCUIT is malformed or above %d bytes", maxPaidCommand))
+		}
+		if err != nil {
+			return err
+		}
+		cmd.Data = data
+	}
+	req, err := controlspec.ParseExtendPaidCircuit(cmd)
+	if err != nil {
+		return s.sayError(err)
+	}
+	var id string
+	if !req.SelfPaid {
+		id, err = s.srv.Engine.ExtendPaidCircuit(ctx, s.ctl, req.Path())
+	} else if p, ok := s.srv.Engine.(SelfPayer); ok {
+		id, err = p.ExtendSelfPaidCircuit(ctx, s.ctl, req.Hops)
+	} else {
+		err = controlspec.Errorf(551, "Circuits that the controller pays itself are not supported here; use EXTENDPAIDCIRCUIT 0 with a path")
+	}
+	return s.sayExtended(id, err)
+}
+
+func (s *session) sayExtended(id string, err error) error {
+	if err != nil {
+		return s.sayError(err)
+	}
+	return s.out.say(controlspec.AppendLine(nil, 250, ' ', "EXTENDED "+id))
+}
+
+var errBlock = controlspec.Errorf(512, "malformed data block")
+
+// block gathers the data block that follows, to its end even if it is no good.
+func (s *session) block() (string, error) {
+	var data strings.Builder
+	bad := false
+	for {
+		l, err := s.in.ReadLine()
+		if err != nil {
+			return "", err
+		}
+		if l.End {
+			break
+		}
+		bad = bad || l.Check() != nil || data.Len()+len(l.Raw) > maxPaidCommand
+		if bad {
+			continue
+		}
+		text := strings.TrimRight(string(l.Raw), "\r\n")
+		if l.Begin {
+			text = strings.TrimPrefix(text, ".")
+		}
+		data.WriteString(text)
+		if l.EOL {
+			data.WriteByte('\n')
+		}
+	}
+	if bad {
+		return "", errBlock
+	}
+	return data.String(), nil
+}
+
+func isOurEvent(w string) bool {
+	return strings.EqualFold(w, controlspec.EventPayStream) || strings.EqualFold(w, controlspec.EventReceived)
+}
+
+// setEvents keeps our names here and gives tor the rest, which may be none: it
+// replaces the former list in any case.
+func (s *session) setEvents(ours, rest []string) error {
+	rep, raw, err := s.ask(line("SETEVENTS", rest))
+	if err != nil {
+		return err
+	}
+	if err := s.out.say(raw); err != nil || !rep.OK() {
+		return err
+	}
+	s.subs.set(ours)
+	return nil
+}
+
+// useFeature keeps PAYMENT_TERMS here and gives tor the rest.
+func (s *session) useFeature(rest []string) error {
+	raw := []byte("250 OK\r\n")
+	if len(rest) > 0 {
+		rep, torRaw, err := s.ask(line("USEFEATURE", rest))
+		if err != nil {
+			return err
+		}
+		if !rep.OK() {
+			return s.out.say(torRaw)
+		}
+		raw = torRaw
+	}
+	s.terms.Store(true)
+	return s.out.say(raw)
+}
+
+func line(name string, words []string) []byte {
+	return []byte(strings.Join(append([]string{name}, words...), " ") + "\r\n")
+}
+
+func isOurInfo(w string) bool { return strings.HasPrefix(w, infoPrefix) }
+
+// getInfo answers our keys here. If there are others, tor's answer is streamed
+// and ours are put between its lines, in the order asked.
+func (s *session) getInfo(ctx context.Context, cmd controlspec.Command) error {
+	var (
+		sp   splicer
+		rest []string
+	)
+	for w := range strings.SplitSeq(cmd.Args, " ") {
+		switch {
+		case w == "":
+		case !isOurInfo(w):
+			rest = append(rest, w)
+			sp.before = append(sp.before, sp.after)
+			sp.after = nil
+		default:
+			val, ok, err := s.srv.Engine.Info(ctx, strings.TrimPrefix(w, infoPrefix))
+			if err != nil {
+				return s.sayError(err)
+			}
+			if !ok {
+				return s.sayError(controlspec.Errorf(552, "Unrecognized key %s", controlspec.Quote(w)))
+			}
+			sp.after = appendInfo(sp.after, w, val)
+		}
+	}
+	if len(rest) == 0 {
+		return s.out.say(append(sp.after, "250 OK\r\n"...))
+	}
+	return s.hand(line("GETINFO", rest), &sp)
+}
+
+func appendInfo(b []byte, key, val string) []byte {
+	if strings.ContainsAny(val, "\r\n") {
+		b = controlspec.AppendLine(b, 250, '+', key+"=")
+		return controlspec.AppendData(b, val)
+	}
+	return controlspec.AppendLine(b, 250, '-', key+"="+val)
+}
+
+// splicer puts our lines between tor's. tor answers each key with one line, or
+// one line and a data block, in the order asked; or all of them with an error.
+type splicer struct {
+	before [][]byte // before tor's n-th answer
+	after  []byte   // after the last, before the final line
+	n      int
+}
+
+func (sp *splicer) line(l controlspec.Line, out []byte) []byte {
+	if l.Begin && !l.Data && !l.Dot && l.Code == 250 {
+		switch {
+		case l.Sep == ' ':
+			out = append(out, sp.after...)
+		case sp.n < len(sp.before):
+			out = append(out, sp.before[sp.n]...)
+			sp.n++
+		}
+	}
+	return append(out, l.Raw...)
+}
+
+// checkAttach asks whether tor may see an ATTACHSTREAM. One that does not parse
+// is tor's to refuse.
+func (s *session) checkAttach(cmd controlspec.Command) error {
+	w := words(cmd.Args)
+	if len(w) < 2 || w[1] == "0" {
+		return nil
+	}
+	hop := 0
+	for _, arg := range w[2:] {
+		if k, v, _ := strings.Cut(arg, "="); strings.EqualFold(k, "HOP") {
+			n, err := strconv.Atoi(v)
+			if err != nil {
+				return nil
+			}
+			hop = n
+		}
+	}
+	return s.srv.Attach.CheckAttach(w[0], w[1], hop)
+}
+
+// extend offers an EXTENDCIRCUIT 0 for an upgrade.
+func (s *session) extend(ctx context.Context, cmd controlspec.Command, l controlspec.CommandLine) error {
+	var (
+		path    []string
+		purpose string
+	)
+	for _, w := range words(cmd.Args)[1:] {
+		if k, v, ok := strings.Cut(w, "="); ok && strings.EqualFold(k, "purpose") {
+			purpose = v
+		} else if path == nil {
+			path = strings.Split(w, ",")
+		}
+	}
+	id, upgraded, err := s.srv.Upgrade.Upgrade(ctx, s.ctl, path, purpose)
+	if err == nil && !upgraded {
+		return s.stage(l)
+	}
+	return s.sayExtended(id, err)
+}
