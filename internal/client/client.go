@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/el-tor/tops/internal/bus"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/statefile"
 	"github.com/el-tor/tops/internal/tor"
@@ -41,7 +40,6 @@ type Client struct {
 	circuits *tor.Circuits
 	attacher *tor.Attacher
 	tor      *tor.Client
-	events   bus.Bus[paystream.Event]
 	live     []paystream.PayerStatus // what the journal knew at the start
 
 	ctx    context.Context // of Run
@@ -135,17 +133,11 @@ func (c *Client) shutDown(ctx context.Context) error {
 	return err
 }
 
-// Subscribe calls hear for every change of a pay stream from now on.
-func (c *Client) Subscribe(hear func(paystream.Event)) (cancel func()) {
-	return c.events.Subscribe(func(e paystream.Event, _ int) { hear(e) })
-}
-
 // emit hears of every change, with the engine's lock held.
 func (c *Client) emit(e paystream.Event) {
 	if c.cfg.Emit != nil {
 		c.cfg.Emit(e)
 	}
-	c.events.Publish(e)
 	c.mu.Lock()
 	p := c.byPay[e.Handle]
 	c.mu.Unlock()

@@ -48,3 +48,12 @@ func (c *Client) checkTerms(t policies.Terms, addr netip.Addr) error {
 	}
 	return c.policy.Check(t)
 }
+
+// RelayTerms are what a relay publishes, within the policy.
+func (c *Client) RelayTerms(ctx context.Context, fingerprint string) (policies.Terms, error) {
+	t, known, err := c.terms(ctx, fingerprint)
+	if err == nil && !known {
+		err = fmt.Errorf("relay %s: %w", fingerprint, policies.ErrNoTerms)
+	}
+	return t, err
+}

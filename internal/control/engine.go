@@ -1,0 +1,156 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/internal/bus"
+	"github.com/el-tor/tops/internal/client"
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+	"github.com/el-tor/tops/proxy"
+)
+
+// Engine is what the proxy asks. A role that is not played is nil.
+type Engine struct {
+	Version string
+	Client  *client.Client
+	Payee   *paystream.Payee
+	Relay   policies.Terms // the relay's own, if Payee is set
+	Books   *ledger.Ledger
+	Events  *bus.Bus[paystream.Event] // of both roles
+}
+
+// ExtendPaidCircuit builds and pays a circuit on the account of the controller.
+func (e *Engine) ExtendPaidCircuit(ctx context.Context, c proxy.Controller, path []string) (string, error) {
+	if e.Client == nil {
+		return "", controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
+	}
+	id, err := e.Client.ExtendPaidCircuit(ctx, c.String(), path)
+	if err != nil {
+		return "", reply(err)
+	}
+	return id, nil
+}
+
+// reply gives an error the code that a controller knows it by.
+func reply(err error) error {
+	var said *controlspec.ReplyError
+	var cap *policies.OverCap
+	switch {
+	case errors.As(err, &said):
+		return said
+	case errors.Is(err, policies.ErrNoTerms), errors.Is(err, tor.ErrNoDescriptor):
+		return controlspec.Errorf(552, "%s", oneLine(err))
+	case errors.As(err, &cap):
+		return controlspec.Errorf(551, "REASON=POLICY %s", oneLine(err))
+	default:
+		return controlspec.Errorf(551, "%s", oneLine(err))
+	}
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// Subscribe has f called with every PAYSTREAM event.
+func (e *Engine) Subscribe(f func(controlspec.PayStreamEvent)) (cancel func()) {
+	return e.Events.Subscribe(func(ev paystream.Event, _ int) { f(Event(ev)) })
+}
+
+// SubscribeReceived has f called for each intent that this relay accepts.
+func (e *Engine) SubscribeReceived(f func(controlspec.ReceivedEvent)) (cancel func()) {
+	return e.Events.Subscribe(func(ev paystream.Event, _ int) {
+		if ev.Status == paystream.StatusIntent && ev.Circuit == "" {
+			f(controlspec.ReceivedEvent{Handle: string(ev.Handle), Rounds: ev.Rounds})
+		}
+	})
+}
+
+// Event is a change of a pay stream as a controller hears it.
+func Event(e paystream.Event) controlspec.PayStreamEvent {
+	return controlspec.PayStreamEvent{
+		Handle: string(e.Handle), Status: controlspec.PayStreamStatus(e.Status), CircID: e.Circuit, Hop: e.Hop,
+		Relay: e.Relay, Round: e.Round, Rounds: e.Rounds, DueMsat: e.DueMsat, PaidMsat: e.PaidMsat,
+		FeeMsat: e.FeeMsat, Reason: string(e.Reason),
+	}
+}
+
+// Info answers GETINFO tops/….
+func (e *Engine) Info(ctx context.Context, key string) (value string, ok bool, err error) {
+	what, arg, _ := strings.Cut(key, "/")
+	switch what {
+	case "version":
+		return e.Version, true, nil
+	case "paystreams":
+		return e.lines(func(controlspec.PayStreamEvent) bool { return true }), true, nil
+	case "paystream":
+		line := e.lines(func(ev controlspec.PayStreamEvent) bool { return ev.Handle == arg })
+		if line == "" {
+			return "", true, controlspec.Errorf(552, "No pay stream %q", arg)
+		}
+		return line, true, nil
+	case "circuit":
+		return e.lines(func(ev controlspec.PayStreamEvent) bool { return ev.CircID == arg }), true, nil
+	case "spent", "earned":
+		t, err := e.Books.Totals(ctx)
+		if err != nil {
+			return "", true, err
+		}
+		if what == "spent" {
+			return fmt.Sprint(t.SpentMsat), true, nil
+		}
+		return fmt.Sprint(t.EarnedMsat), true, nil
+	case "terms":
+		return e.terms(ctx, arg)
+	default:
+		return "", false, nil
+	}
+}
+
+func (e *Engine) terms(ctx context.Context, fingerprint string) (string, bool, error) {
+	if e.Payee != nil && fingerprint == e.Relay.Relay {
+		return e.Payee.Terms().String(), true, nil
+	}
+	if e.Client == nil {
+		return "", true, controlspec.Errorf(551, "This tops reads no terms: its configuration has no [client] table")
+	}
+	t, err := e.Client.RelayTerms(ctx, fingerprint)
+	if err != nil {
+		return "", true, reply(err)
+	}
+	return t.String(), true, nil
+}
+
+// lines lists pay streams in the words of a PAYSTREAM event, a line each.
+func (e *Engine) lines(want func(controlspec.PayStreamEvent) bool) string {
+	var out []string
+	add := func(ev controlspec.PayStreamEvent) {
+		if want(ev) {
+			out = append(out, strings.TrimPrefix(ev.Marshal(), controlspec.EventPayStream+" "))
+		}
+	}
+	if e.Client != nil {
+		for _, s := range e.Client.PayStreams() {
+			add(controlspec.PayStreamEvent{
+				Handle: string(s.Handle), Status: controlspec.PayStreamStatus(s.Status), CircID: s.Circuit, Hop: s.Hop,
+				Relay: s.Relay, Round: s.Round, Rounds: s.Rounds, DueMsat: s.DueMsat, PaidMsat: s.PaidMsat,
+				FeeMsat: s.RoutingMsat, Reason: string(s.Reason),
+			})
+		}
+	}
+	if e.Payee != nil {
+		for h, s := range e.Payee.PayStreams() {
+			add(controlspec.PayStreamEvent{
+				Handle: string(h), Status: controlspec.PayStreamStatus(s.Status), Relay: e.Relay.Relay, Round: s.Round,
+				Rounds: s.Rounds, DueMsat: s.DueMsat, PaidMsat: s.BalanceMsat, FeeMsat: s.FeeMsat, Reason: string(s.Reason),
+			})
+		}
+	}
+	return strings.Join(out, "\n")
+}
