@@ -19,7 +19,7 @@ const (
 var (
 	errHeadTooLarge = errors.New("the head is longer than 8 KiB")
 	errBodyTooLarge = errors.New("the body is longer than 64 KiB")
-	errVersion      = errors.New("only HTTP/1.1 is spoken here")
+	errVersion      = errors.New("version 1.1 of HTTP is the only one spoken here")
 )
 
 // head is the start line of a message and the few fields that mean anything in
