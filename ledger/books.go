@@ -30,23 +30,22 @@ const (
 	accountRouting   = "routing"
 )
 
-// excessOf is the SQL for what is left over of a payee's pay stream s with
-// credit c.msat.
-const excessOf = `CASE WHEN c.msat > s.owed_msat THEN c.msat - s.owed_msat ELSE 0 END`
-
-// creditByStream is the SQL for the credit of each pay stream.
-const creditByStream = `(SELECT handle, SUM(amount_msat) AS msat FROM bookings WHERE kind = 'credit' GROUP BY handle)`
+// excessQuery is the SQL for what is left over of the payee's pay streams s that
+// are closed; a condition on s may follow.
+const excessQuery = `SELECT s.handle, s.closed, COALESCE((SELECT SUM(b.amount_msat) FROM bookings b
+		WHERE b.handle = s.handle AND b.kind = 'credit'), 0) - s.owed_msat AS excess_msat
+	FROM payee_streams s WHERE s.closed <> 0`
 
 // Totals adds up the books, what was forgotten included.
 func (l *Ledger) Totals(ctx context.Context) (t Totals, err error) {
-	rows, err := l.db.QueryContext(ctx, `
+	rows, err := l.db.QueryContext(ctx, `SELECT account, SUM(amount_msat) FROM (
 		SELECT account, amount_msat FROM days
 		UNION ALL SELECT kind, amount_msat FROM bookings
-		UNION ALL SELECT 'excess', `+excessOf+` FROM payee_streams s JOIN `+creditByStream+` c ON c.handle = s.handle
-			WHERE s.closed <> 0
+		UNION ALL SELECT 'excess', excess_msat FROM (`+excessQuery+`) AS closed_streams WHERE excess_msat > 0
 		UNION ALL SELECT 'spent', sent_msat FROM payments WHERE step = 'paid'
 		UNION ALL SELECT 'routing', sent_msat - amount_msat FROM payments WHERE step = 'paid'
-		UNION ALL SELECT 'held', amount_msat + max_fee_msat FROM payments WHERE step NOT IN ('paid', 'failed')`)
+		UNION ALL SELECT 'held', amount_msat + max_fee_msat FROM payments WHERE step NOT IN ('paid', 'failed')
+		) AS entries GROUP BY account`)
 	if err != nil {
 		return t, fmt.Errorf("books: %w", err)
 	}
@@ -60,7 +59,7 @@ func (l *Ledger) Totals(ctx context.Context) (t Totals, err error) {
 			return t, fmt.Errorf("books: %w", err)
 		}
 		if sum := into[account]; sum != nil {
-			*sum += msat
+			*sum = msat
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -21,15 +21,17 @@ import (
 const beginWrite = "BEGIN IMMEDIATE"
 
 // openSQLite opens the file with one durable fsync per commit. Readers do not
-// wait for the writer (WAL), nor it for them.
+// wait for the writer (WAL), nor it for them. What is deleted is overwritten,
+// and nothing is sorted in temporary files elsewhere.
 func openSQLite(path string, readOnly bool) (*sql.DB, error) {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)"}}
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "temp_store(MEMORY)"}}
 	if readOnly {
 		q.Set("mode", "ro")
 		q.Add("_pragma", "query_only(1)")
 	} else {
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
+		q.Add("_pragma", "secure_delete(1)")
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -62,6 +64,13 @@ func integrityCheck(ctx context.Context, db *sql.DB) (err error) {
 		}
 	}
 	return errors.Join(append(found, rows.Err())...)
+}
+
+// emptyLog moves what is in the write-ahead log to the file: until then the log
+// still has what was deleted.
+func emptyLog(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
 }
 
 // prepareFile makes the file before SQLite does, to give it its mode; SQLite

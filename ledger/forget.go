@@ -25,6 +25,9 @@ func (l *Ledger) Forget(ctx context.Context, before time.Time) (f Forgotten, err
 		f, err = forget(s, nanos(before))
 		return err
 	})
+	if err == nil {
+		err = emptyLog(ctx, l.db)
+	}
 	if err != nil {
 		return Forgotten{}, fmt.Errorf("books: forgetting: %w", err)
 	}
@@ -37,7 +40,7 @@ func (l *Ledger) Forget(ctx context.Context, before time.Time) (f Forgotten, err
 const (
 	oldBookings = `booked_at < $1 AND NOT EXISTS (SELECT 1 FROM payee_streams s
 		WHERE s.handle = bookings.handle AND (s.closed = 0 OR s.closed >= $1))
-		AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = bookings.handle AND b.handle <> '' AND b.booked_at >= $1)`
+		AND (handle = '' OR NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = bookings.handle AND b.booked_at >= $1))`
 	oldPayments = `step IN ('paid', 'failed') AND settled < $1 AND created < $1 AND NOT EXISTS (SELECT 1 FROM payer_streams s
 		WHERE s.handle = payments.handle AND (s.closed = 0 OR s.closed >= $1))`
 	oldPayees = `closed <> 0 AND closed < $1 AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = payee_streams.handle)`
@@ -47,11 +50,9 @@ const (
 func forget(s *statements, before int64) (f Forgotten, err error) {
 	day := int64(ByDay)
 	for _, sum := range []string{
-		`SELECT (s.closed / $2) * $2, 'excess', COUNT(*), SUM(` + excessOf + `)
-			FROM payee_streams s JOIN ` + creditByStream + ` c ON c.handle = s.handle
-			WHERE s.closed <> 0 AND s.closed < $1
-				AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = s.handle AND b.booked_at >= $1)
-			GROUP BY 1`,
+		`SELECT (closed / $2) * $2, 'excess', COUNT(*), SUM(excess_msat) FROM (` + excessQuery + ` AND s.closed < $1
+				AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = s.handle AND b.booked_at >= $1)) AS closed_streams
+			WHERE excess_msat > 0 GROUP BY 1`,
 		`SELECT (paid_at / $2) * $2, kind, COUNT(*), SUM(amount_msat) FROM bookings WHERE ` + oldBookings + ` GROUP BY 1, 2`,
 		`SELECT (settled / $2) * $2, 'spent', COUNT(*), SUM(sent_msat) FROM payments WHERE step = 'paid' AND ` + oldPayments + ` GROUP BY 1`,
 		`SELECT (settled / $2) * $2, 'routing', COUNT(*), SUM(sent_msat - amount_msat) FROM payments

@@ -21,7 +21,8 @@ type writer struct {
 	err   error // of closing the connection, readable after done
 }
 
-// work is one caller's part of a transaction.
+// work is one caller's part of a transaction. It may be done more than once,
+// but for a transaction that is committed only once.
 type work struct {
 	do     func(*statements) error
 	result chan error // has room for one: the writer never waits for a caller
@@ -101,19 +102,28 @@ func (w *writer) gather(first *work) []*work {
 	return group
 }
 
-// commit writes a group in one transaction. Work that fails is undone alone;
-// if the transaction itself fails, everybody is told so.
+// commit writes a group in one transaction. Work that fails is undone alone. If
+// the transaction itself is lost (one caller's work filled the disk, say), each
+// gets one of its own.
 func (w *writer) commit(group []*work) {
 	results := make([]error, len(group))
+	begun := false
 	err := w.st.transaction(func() error {
+		begun = true
 		for i, one := range group {
-			var err error
-			if results[i], err = w.st.savepoint(one.do); err != nil {
-				return err
+			var lost error
+			if results[i], lost = w.st.savepoint(one.do); lost != nil {
+				return lost
 			}
 		}
 		return nil
 	})
+	if err != nil && begun && len(group) > 1 {
+		for _, one := range group {
+			w.commit([]*work{one})
+		}
+		return
+	}
 	for i, one := range group {
 		if err != nil && results[i] == nil {
 			results[i] = fmt.Errorf("commit: %w", err)

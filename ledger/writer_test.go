@@ -171,3 +171,51 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// A full disk refuses whom it has no room for, whatever group they were in, and
+// nobody who was told yes is missing; with room again, all goes on.
+func TestFullDisk(t *testing.T) {
+	l := open(t, newPath(t))
+	if err := l.FillUp(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	const callers = 32
+	errs := make([]error, callers)
+	save := func() (refused int) {
+		var wg sync.WaitGroup
+		for c := range callers {
+			wg.Go(func() {
+				r := journaltest.PayerStream(c)
+				r.Circuit = strings.Repeat("x", 2000)
+				errs[c] = l.SavePayStream(t.Context(), r)
+			})
+		}
+		wg.Wait()
+		st, err := l.LoadPayer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := make(map[paystream.Handle]bool)
+		for _, r := range st.Streams {
+			there[r.Handle] = true
+		}
+		for c, err := range errs {
+			if h := journaltest.PayerStream(c).Handle; there[h] != (err == nil) {
+				t.Errorf("caller %d was told %v, and it is in the file: %v", c, err, there[h])
+			}
+			if err != nil {
+				refused++
+			}
+		}
+		return refused
+	}
+	if n := save(); n == 0 || n == callers {
+		t.Fatalf("%d of %d were refused; the test wants some and not all", n, callers)
+	}
+	if err := l.FillUp(t.Context(), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if n := save(); n != 0 {
+		t.Errorf("%d were refused with room again: %v", n, errs)
+	}
+}

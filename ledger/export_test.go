@@ -1,0 +1,18 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+)
+
+// FillUp plays a disk that is full: the file may not grow by more pages. FillUp
+// of a large number makes room again.
+func (l *Ledger) FillUp(ctx context.Context, more int) error {
+	return l.write(ctx, func(s *statements) error {
+		var pages, limit int
+		if err := s.scan("PRAGMA page_count", nil, &pages); err != nil {
+			return err
+		}
+		return s.conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages+more)).Scan(&limit)
+	})
+}
