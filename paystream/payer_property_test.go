@@ -298,7 +298,16 @@ func (g *payerGeneration) Pay(ctx context.Context, req paystream.PayRequest) (pa
 		})
 	case 6: // settled, and nobody heard
 		err = paystream.ErrUnavailable
-	case 7: // refused before it was known
+	case 7: // it never got to the node
+		return paystream.Payment{}, paystream.ErrUnavailable
+	case 8: // it got to the node, which begins later, within the time that it was given
+		time.AfterFunc(req.RetryFor*time.Duration(n)/256, func() {
+			l.node.locked(func() {
+				if inv := l.node.invoices[hash]; inv.status != paystream.PaymentComplete {
+					l.node.settleLocked(inv)
+				}
+			})
+		})
 		return paystream.Payment{}, paystream.ErrUnavailable
 	}
 	l.node.locked(func() {
@@ -317,13 +326,13 @@ func (l *payerLife) checkPay(hash string) {
 	l.books.mu.Lock()
 	var mine *paystream.PaymentRecord
 	for _, y := range l.books.payments {
-		if y.PaymentHash == hash {
+		if y.PaymentHash == hash && y.Step == paystream.StepPaying {
 			mine = &y
 		}
 	}
 	l.books.mu.Unlock()
-	if mine == nil || mine.Step != paystream.StepPaying {
-		l.fault("paying %s, of which the journal has %+v", hash, mine)
+	if mine == nil {
+		l.fault("paying %s, which the journal does not know to be", hash)
 		return
 	}
 	l.node.mu.Lock()
