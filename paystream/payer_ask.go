@@ -42,7 +42,8 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 // hearLocked takes over what the payee says of time and money.
 func (p *Payer) hearLocked(s *payerStream, ans Answer) {
 	now := p.cfg.Now()
-	if start := ans.Start(); !start.Equal(s.start) {
+	ended := ans.DueMsat == 0 && ans.PaidThrough < s.terms.Rounds // it owes nothing because it is over
+	if start := ans.Start(); !start.Equal(s.start) && !ended {
 		s.start, s.dirty = start, true
 	}
 	before := s.paidThrough()
@@ -59,7 +60,7 @@ func (p *Payer) hearLocked(s *payerStream, ans Answer) {
 		p.emitLocked(s, StatusPaid, "")
 	}
 	switch r := s.next(); {
-	case ans.DueMsat == 0 && ans.PaidThrough < s.terms.Rounds: // it owes nothing because it is over
+	case ended:
 		p.overdueLocked(s, ReasonLate)
 	case r <= s.terms.Rounds && !s.late(r).After(now): // not judged yet: what it says next may be that it is
 		s.retry = now.Add(backoff(s.fails, 5*time.Second))

@@ -71,7 +71,7 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 	if s.state != payerLive || s.payment != nil || p.draining {
 		return
 	}
-	at := p.payMomentLocked(s, r, now)
+	at := p.payMomentLocked(s, r)
 	switch {
 	case s.noPay:
 		if s.heard.Before(at) {
@@ -84,19 +84,27 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 
 // payMomentLocked is when the payment of round r begins: at a random moment in
 // [due−lead, due−lead/2], drawn anew for each round so that nobody can tell by
-// the clock which hops and rounds belong together; at once when the bytes run
-// out first.
-func (p *Payer) payMomentLocked(s *payerStream, r int, now time.Time) time.Time {
-	if s.nearlyUsed() && !s.start.After(now) {
-		if k, err := p.roundsLocked(s, r); err == nil && r+k-1 <= s.furthest(now) {
-			return latest(now, s.notBefore)
-		}
-	}
+// the clock which hops and rounds belong together; as soon as it may be when the
+// bytes run out first.
+func (p *Payer) payMomentLocked(s *payerStream, r int) time.Time {
 	if s.round != r {
 		s.round, s.phase = r, (1+p.cfg.Random())/2
 	}
 	lead := min(maxLead, s.terms.Interval/3)
-	return latest(s.due(r).Add(-time.Duration(s.phase*float64(lead))), s.notBefore)
+	at := s.due(r).Add(-time.Duration(s.phase * float64(lead)))
+	if s.nearlyUsed() {
+		if k, err := p.roundsLocked(s, r); err == nil {
+			at = earliest(at, s.reachable(r+k-1))
+		}
+	}
+	return latest(at, s.notBefore)
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func latest(a, b time.Time) time.Time {

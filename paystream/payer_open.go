@@ -46,14 +46,11 @@ func (p *Payer) Open(ctx context.Context, req OpenRequest) (Handle, error) {
 	if err := p.cfg.Policy.Check(req.Terms); err != nil {
 		return "", &Refusal{Reason: ReasonPolicy, Err: err}
 	}
-	s, err := p.open(ctx, req)
-	if err != nil && s != nil && s.paidMsat == 0 && (errors.Is(err, ErrRetired) || errors.Is(err, ErrConflict)) {
-		s, err = p.open(ctx, req) // once more, with a fresh preimage
+	h, err := p.open(ctx, req)
+	if errors.Is(err, ErrRetired) || errors.Is(err, ErrConflict) {
+		h, err = p.open(ctx, req) // once more, with a fresh preimage
 	}
-	if err != nil {
-		return "", err
-	}
-	return s.handle, nil
+	return h, err
 }
 
 // Refusal says why a pay stream did not begin.
@@ -71,15 +68,15 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) Unwrap() error { return r.Err }
 
-func (p *Payer) open(ctx context.Context, req OpenRequest) (*payerStream, error) {
+func (p *Payer) open(ctx context.Context, req OpenRequest) (Handle, error) {
 	s, err := p.newStream(req)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	settled := s.settled
 	s.dirty = true
 	if err := p.save(ctx, s); err != nil { // the intent is durable before the relay hears of it
-		return nil, fmt.Errorf("journal: %w", err)
+		return "", fmt.Errorf("journal: %w", err)
 	}
 	p.locked(func() {
 		p.streams[s.handle] = s
@@ -93,16 +90,20 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (*payerStream, error)
 	case <-settled:
 	case <-ctx.Done():
 		err := p.Close(context.WithoutCancel(ctx), s.handle, ReasonClient)
-		return nil, errors.Join(ctx.Err(), err)
+		return "", errors.Join(ctx.Err(), err)
 	case <-p.ended:
-		return nil, ErrNotReady // Recover offers it after the restart
+		return "", ErrNotReady // Recover offers it after the restart
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.state == payerRefused || s.state == payerClosed {
-		return s, &Refusal{Reason: s.reason, Err: s.err}
+	switch {
+	case s.state != payerRefused && s.state != payerClosed:
+		return s.handle, nil
+	case s.paidMsat > 0: // not to be begun anew without being asked: it would be paid for again
+		return "", &Refusal{Reason: s.reason, Err: fmt.Errorf("after %d msat were paid: %v", s.paidMsat, s.err)}
+	default:
+		return "", &Refusal{Reason: s.reason, Err: s.err}
 	}
-	return s, nil
 }
 
 func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
@@ -229,6 +230,8 @@ func (p *Payer) meet(ctx context.Context, s *payerStream, d *Demand) {
 	case s.demanded && now.Before(s.by): // it has not heard of the payment yet
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))
 		s.tries++
+	case s.by.Sub(now) < minTime && s.trouble != "": // it could not be paid
+		p.applyLocked(s, payerDenied, s.trouble)
 	case s.demanded || s.noPay || s.before != "" || d.DueMsat <= 0 || !fee && !ahead:
 		p.applyLocked(s, payerDenied, ReasonRelay)
 	default:

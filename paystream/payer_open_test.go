@@ -94,7 +94,7 @@ func TestPayerOpenRefusals(t *testing.T) {
 		{"the wallet", func(w *payerWorld) {
 			w.relay.terms.FeeMsat = 500
 			w.relay.demand, w.node.away = &paystream.Demand{DueMsat: 500}, true
-		}, paystream.ReasonWallet, nil, 1},
+		}, paystream.ReasonWallet, nil, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			payerBubble(t, func(w *payerWorld) {

@@ -30,7 +30,7 @@ func (p *Payer) advance(ctx context.Context, s *payerStream) {
 			p.mu.Unlock()
 			return
 		}
-		step, hopeless := y.Step, s.state.over() || s.state == payerLeaving || p.draining || s.payBy().Sub(now) < minTime
+		step, chance := y.Step, p.chanceLocked(s, now)
 		p.mu.Unlock()
 
 		switch {
@@ -39,14 +39,38 @@ func (p *Payer) advance(ctx context.Context, s *payerStream) {
 		case step == StepFailed:
 			p.drop(ctx, s, y)
 		case step == StepPaying:
-			p.resolve(ctx, s, y, hopeless)
-		case hopeless:
+			p.resolve(ctx, s, y, chance)
+		case chance == chanceGone:
 			p.drop(ctx, s, y)
+		case chance == chanceLater:
+			p.locked(func() { y.next = now.Add(time.Second) })
 		case step == StepIntent:
 			p.fetch(ctx, s, y)
 		case step == StepInvoice:
 			p.pay(ctx, s, y)
 		}
+	}
+}
+
+// chance says whether the node may be asked to pay.
+type chance uint8
+
+const (
+	chanceNow   chance = iota
+	chanceLater        // the relay has to be asked before
+	chanceGone         // it would come too late, or is not wanted any more
+)
+
+func (p *Payer) chanceLocked(s *payerStream, now time.Time) chance {
+	switch {
+	case p.draining || s.state != payerOpening && s.state != payerLive:
+		return chanceGone
+	case s.link == nil || s.doubt && s.state == payerLive:
+		return chanceLater
+	case s.payBy().Sub(now) < minTime:
+		return chanceGone
+	default:
+		return chanceNow
 	}
 }
 
@@ -146,7 +170,7 @@ func (p *Payer) pay(ctx context.Context, s *payerStream, y *payerPayment) {
 
 // resolve asks what became of a payment that was begun, and either enters that,
 // or tries the same invoice again, or gives it up once nothing can move.
-func (p *Payer) resolve(ctx context.Context, s *payerStream, y *payerPayment, hopeless bool) {
+func (p *Payer) resolve(ctx context.Context, s *payerStream, y *payerPayment, may chance) {
 	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	got, err := p.cfg.Wallet.Lookup(bounded, y.PaymentHash)
@@ -160,8 +184,10 @@ func (p *Payer) resolve(ctx context.Context, s *payerStream, y *payerPayment, ho
 		p.complete(ctx, s, y, got)
 	case !now.Before(end):
 		p.drop(ctx, s, y)
-	case hopeless || final:
+	case may == chanceGone || final:
 		p.locked(func() { y.next = end })
+	case may == chanceLater:
+		p.locked(func() { y.next = now.Add(time.Second) })
 	default:
 		p.pay(ctx, s, y)
 	}
@@ -217,7 +243,7 @@ func (p *Payer) drop(ctx context.Context, s *payerStream, y *payerPayment) {
 		p.postponeLocked(s, ReasonWallet)
 		switch s.state {
 		case payerOpening:
-			p.applyLocked(s, payerDenied, ReasonWallet)
+			s.retry = s.notBefore // the relay may ask for something else, or nothing
 		case payerLive:
 			if s.payBy().Sub(p.cfg.Now()) < minTime {
 				s.announced = s.next()

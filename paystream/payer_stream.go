@@ -162,6 +162,14 @@ func (s *payerStream) furthest(now time.Time) int {
 	return min(from+s.terms.Prepay-1, s.terms.Rounds)
 }
 
+// reachable is from when on round r is not too far ahead to be paid.
+func (s *payerStream) reachable(r int) time.Time {
+	if from := r - s.terms.Prepay + 1; from > s.prices.FirstPriced() {
+		return s.due(from - 1)
+	}
+	return s.start
+}
+
 // payBy is until when a payment that begins now must have ended.
 func (s *payerStream) payBy() time.Time {
 	if s.state == payerOpening {
