@@ -17,6 +17,7 @@ import (
 )
 
 func TestCallsShareAConnection(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, options{})
 	waiting := make(chan error, 1)
 	go func() {
@@ -141,7 +142,7 @@ func TestOddAnswers(t *testing.T) {
 				return
 			}
 		}
-		large := strings.Repeat("x", 8<<20)
+		large := strings.Repeat("x", 2<<20)
 		fmt.Fprintf(conn, `{"jsonrpc":"2.0","id":2,"result":{"alias":%q,"groupid":192806389488189250}}`+"\n\n", large)
 		fmt.Fprintf(conn, "  {\"jsonrpc\":\"2.0\",\n\"id\":1,")
 		fmt.Fprintf(conn, `"result":{"alias":"first","num_peers":1}}`+"\n\n")
@@ -158,7 +159,7 @@ func TestOddAnswers(t *testing.T) {
 			lengths <- len(info.Alias)
 		}()
 	}
-	if sum := <-lengths + <-lengths; sum != 8<<20+len("first") {
+	if sum := <-lengths + <-lengths; sum != 2<<20+len("first") {
 		t.Errorf("%d characters", sum)
 	}
 	_ = c.Close()

@@ -13,7 +13,7 @@ import (
 // apart, ours get through whatever the network does to their spacing.
 const requestEvery = 260 * time.Millisecond
 
-// pacer spreads out the invoice requests to each payee.
+// pacer spreads out the invoice requests to each payee. A nil pacer does not.
 type pacer struct {
 	now func() time.Time
 
@@ -30,6 +30,9 @@ func newPacer(now func() time.Time) *pacer { return &pacer{now: now, turns: map[
 
 // wait waits for a turn. If that would come only after ctx's deadline it fails at once.
 func (p *pacer) wait(ctx context.Context, payee string) error {
+	if p == nil {
+		return nil
+	}
 	return p.limiter(payee).Wait(ctx)
 }
 

@@ -152,6 +152,7 @@ func TestReceiveInBatches(t *testing.T) {
 }
 
 func TestReceiveThroughTrouble(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, options{})
 	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
 	d := w.offer()

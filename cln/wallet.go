@@ -15,6 +15,8 @@ type WalletOptions struct {
 	// MaxDelayBlocks is how long, in blocks, a payment that got stuck may hold its money: 0 is 288, two days. Core
 	// Lightning's own default is two weeks.
 	MaxDelayBlocks int
+	// Unpaced lets invoice requests go out as fast as they come: for nodes that do not drop any, such as a simulator's.
+	Unpaced bool
 	// Now is the clock that invoices expire by; nil is time.Now.
 	Now func() time.Time
 }
@@ -25,7 +27,7 @@ type Wallet struct {
 	now      func() time.Time
 	maxDelay int
 	commands payCommands
-	pace     *pacer
+	pace     *pacer // nil: unpaced
 	offers   *offerCache
 }
 
@@ -39,7 +41,11 @@ func NewWallet(c *Client, opts WalletOptions) *Wallet {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, pace: newPacer(opts.Now), offers: newOfferCache()}
+	w := &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, offers: newOfferCache()}
+	if !opts.Unpaced {
+		w.pace = newPacer(opts.Now)
+	}
+	return w
 }
 
 // FetchInvoice implements [paystream.Wallet]. Requests to one payee are spread out, so that they are not dropped: a call

@@ -76,6 +76,7 @@ func TestFetchErrors(t *testing.T) {
 		}, paystream.ErrRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, options{})
 			req := request(w.offer(), 1)
 			c.prepare(w, &req)
@@ -136,8 +137,8 @@ func TestPayErrors(t *testing.T) {
 		"payee offline":    {offline("bob"), paystream.ErrTryAgain, false},
 		"no peers":         {offline("alice"), paystream.ErrTryAgain, false},
 		"node away":        {func(w *world) { w.outage("alice", true) }, paystream.ErrUnavailable, false},
-		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 3 * time.Second}), paystream.ErrHeld, true},
-		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 3 * time.Second, StuckFails: true}), paystream.ErrHeld, false},
+		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2500 * time.Millisecond}), paystream.ErrHeld, true},
+		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2500 * time.Millisecond, StuckFails: true}), paystream.ErrHeld, false},
 		"no answer":        {faults("alice", clnsim.Faults{HangUpRate: 1}), paystream.ErrHeld, true},
 		"reads pending":    {faults("alice", clnsim.Faults{FailRate: 1, Linger: time.Second}), paystream.ErrHeld, false},
 	} {
@@ -152,7 +153,7 @@ func TestPayErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.prepare(w)
-			_, err = wallet.Pay(within(t, 2*time.Second), payRequest(inv))
+			_, err = wallet.Pay(within(t, 1600*time.Millisecond), payRequest(inv))
 			if !errors.Is(err, c.want) {
 				t.Fatalf("%v; want %v", err, c.want)
 			}
@@ -203,8 +204,9 @@ func TestPayTwiceAtOnce(t *testing.T) {
 	w.audit()
 }
 
-// Sixteen at once get their invoices all the same, since they take turns.
+// Eight at once get their invoices all the same, since they take turns.
 func TestFetchTakesTurns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, options{limited: true})
 	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
 	d := w.offer()

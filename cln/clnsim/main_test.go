@@ -151,3 +151,18 @@ func (w *world) audit() {
 		w.t.Error(err)
 	}
 }
+
+// waitFor waits for a socket to be there.
+func (w *world) waitFor(node string) {
+	w.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		c, err := net.Dial("unix", w.path(node))
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatal(err)
+		}
+	}
+}

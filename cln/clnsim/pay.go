@@ -257,11 +257,11 @@ func (n *node) hold(row *payRow, r payRequest) (Faults, error) {
 	case payee == nil:
 		return f, errorf(codeNoRoute, "Failed: We could not find a usable set of paths. Destination %s has no known channels.", row.destination)
 	case payee.offline:
-		code := codeNoRoute
+		const noPath = "We could not find a usable set of paths. The shortest path is 128x1x0->122x1x0->0x0x0, but 122x1x0/0 marked disabled by gossip message."
 		if r.xpay && row.parts == 1 {
-			code = codePayment
+			return f, errorf(codePayment, "Failed after 1 attempts. We got temporary_channel_failure for 122x1x0/0, assuming it can't carry %dmsat. Then routing failed: "+noPath, row.amountMsat)
 		}
-		return f, errorf(code, "Failed: We could not find a usable set of paths. The shortest path is 128x1x0->122x1x0->0x0x0, but 122x1x0/0 marked disabled by gossip message.")
+		return f, errorf(codeNoRoute, "Failed: "+noPath)
 	case row.amountMsat+fee > n.outMsat:
 		return f, errorf(codeNoRoute, "Failed: We could not find a usable set of paths. Total source capacity is only %dmsat (in 1 channels).", n.outMsat)
 	case row.amountMsat > payee.inMsat:
