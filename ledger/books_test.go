@@ -282,6 +282,7 @@ func TestForgetKeepsWhatIsNotOver(t *testing.T) {
 // Whatever is in the books and whenever one forgets: the totals and the days
 // stay what they were, and what is live or open stays whole.
 func TestForgettingChangesNoSum(t *testing.T) {
+	t.Parallel()
 	l := open(t, newPath(t))
 	n := 0 // every history adds to the same books
 	rapid.Check(t, func(rt *rapid.T) {

@@ -23,6 +23,7 @@ const childEnv = "TOPS_TEST_LEDGER_CHILD"
 // was told is durable, each batch whole, and a pay_index that is not ahead of
 // the bookings. Several lives of one ledger.
 func TestKilledInTheMiddleOfCommits(t *testing.T) {
+	t.Parallel()
 	path := newPath(t)
 	credited := 0 // acknowledged, in all lives
 	opened := make(map[paystream.Handle]bool)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestJournal(t *testing.T) {
+	t.Parallel()
 	journaltest.Run(t, func(t *testing.T) journaltest.Journal { return open(t, newPath(t)) })
 }
 
