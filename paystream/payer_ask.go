@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+// Ask makes the payer look at the payee's view, now: the relay answered something
+// that it should not have.
+func (p *Payer) Ask(h Handle) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.streams[h]; s != nil && !s.state.over() {
+		s.doubt = true
+		p.planLocked(s)
+	}
+}
+
 // ask gets the payee's view and goes by it.
 func (p *Payer) ask(ctx context.Context, s *payerStream) {
 	p.mu.Lock()

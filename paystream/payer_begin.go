@@ -10,6 +10,11 @@ import (
 func (p *Payer) begin(ctx context.Context, s *payerStream) {
 	p.mu.Lock()
 	now := p.cfg.Now()
+	if s.balanceMsat() == 0 && now.Sub(s.heard) > recent {
+		s.doubt = true // a payee keeps nothing of an intent that never paid: does it still know us?
+		p.mu.Unlock()
+		return
+	}
 	r := s.next()
 	k, err := p.roundsLocked(s, r)
 	through := min(r+k-1, s.furthest(now))

@@ -6,6 +6,7 @@ const (
 	maxLead  = 20 * time.Second       // a payment begins no earlier before it is due
 	maxRetry = 20 * time.Second       // and the node tries no longer
 	minTime  = 500 * time.Millisecond // a payment with less time left is not begun
+	recent   = 5 * time.Second        // what the relay said before the first payment is still good
 	linger   = 10 * time.Minute       // how long a pay stream that is over can still be looked at
 )
 

@@ -323,8 +323,6 @@ type payerBooks struct {
 	fail     func() error // before each write
 }
 
-var errPayerDisk = errors.New("the disk is gone")
-
 func newPayerBooks() *payerBooks {
 	return &payerBooks{streams: make(map[paystream.Handle]paystream.PayerRecord), payments: make(map[string]paystream.PaymentRecord)}
 }

@@ -178,9 +178,7 @@ func TestPayerDeliversAForgottenIntentAgain(t *testing.T) {
 		w.relay.mu.Lock()
 		w.relay.hash = paystream.PaymentIDHash{}
 		w.relay.mu.Unlock()
-		if err := w.payer.Resume(h, w.relay); err != nil { // asks
-			w.Fatal(err)
-		}
+		w.payer.Ask(h)
 		w.wait(time.Second)
 		if len(w.relay.intents) != 2 || w.relay.intents[0].Hash != w.relay.intents[1].Hash {
 			w.Errorf("%d intents, want the same twice", len(w.relay.intents))
