@@ -67,7 +67,11 @@ type Error struct {
 // Error says what failed and why, without the long words of the node's message: those are invoices, hashes and requests,
 // which hold what must not reach a log.
 func (e *Error) Error() string {
-	return fmt.Sprintf("lightning: %s: %s: %s", e.Method, e.Code, shorten(e.Message))
+	s := fmt.Sprintf("lightning: %s: %s: %s", e.Method, e.Code, shorten(e.Message))
+	if why := e.reason(); why != "" {
+		s += ": " + shorten(why)
+	}
+	return s
 }
 
 // reason is what the payee's node gave as its reason: data.error of fetchinvoice.

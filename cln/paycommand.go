@@ -23,9 +23,10 @@ type payCommands struct {
 
 func (p *payCommands) get(ctx context.Context, c *Client) (payCommand, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known != nil {
-		return *p.known, nil
+	known := p.known
+	p.mu.Unlock()
+	if known != nil {
+		return *known, nil
 	}
 	for _, try := range []payCommand{{name: "xpay", invoice: "invstring"}, {name: "pay", invoice: "bolt11"}} {
 		usage, err := c.usage(ctx, try.name)
@@ -36,7 +37,9 @@ func (p *payCommands) get(ctx context.Context, c *Client) (payCommand, error) {
 			return payCommand{}, err
 		}
 		try.maxDelay = slices.Contains(usage, "[maxdelay]")
+		p.mu.Lock()
 		p.known = &try
+		p.mu.Unlock()
 		return try, nil
 	}
 	return payCommand{}, &Error{Method: "help", Code: CodeUnknownMethod, Message: "the node has neither xpay nor pay"}

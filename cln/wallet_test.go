@@ -137,8 +137,8 @@ func TestPayErrors(t *testing.T) {
 		"payee offline":    {offline("bob"), paystream.ErrTryAgain, false},
 		"no peers":         {offline("alice"), paystream.ErrTryAgain, false},
 		"node away":        {func(w *world) { w.outage("alice", true) }, paystream.ErrUnavailable, false},
-		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2500 * time.Millisecond}), paystream.ErrHeld, true},
-		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2500 * time.Millisecond, StuckFails: true}), paystream.ErrHeld, false},
+		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2 * time.Second}), paystream.ErrHeld, true},
+		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2 * time.Second, StuckFails: true}), paystream.ErrHeld, false},
 		"no answer":        {faults("alice", clnsim.Faults{HangUpRate: 1}), paystream.ErrHeld, true},
 		"reads pending":    {faults("alice", clnsim.Faults{FailRate: 1, Linger: time.Second}), paystream.ErrHeld, false},
 	} {
@@ -153,7 +153,7 @@ func TestPayErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.prepare(w)
-			_, err = wallet.Pay(within(t, 1600*time.Millisecond), payRequest(inv))
+			_, err = wallet.Pay(within(t, 1400*time.Millisecond), payRequest(inv))
 			if !errors.Is(err, c.want) {
 				t.Fatalf("%v; want %v", err, c.want)
 			}

@@ -1,0 +1,38 @@
+package cln
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Watch asks a node how it is, at once and then every so often, until ctx ends. It calls tell with what is wrong, in
+// words, each time that this changes, and first of all when it is known: an empty list means that all is well. A node
+// that does not answer is one problem among others, told within a few seconds.
+func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell func(Health, []string)) {
+	var last []string
+	for first := true; ctx.Err() == nil; first = false {
+		h, problems := look(ctx, c, need)
+		if ctx.Err() != nil {
+			return
+		}
+		if first || !slices.Equal(problems, last) {
+			tell(h, problems)
+		}
+		last = problems
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func look(ctx context.Context, c *Client, need Need) (Health, []string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	h, err := c.Health(ctx)
+	if err != nil {
+		return h, []string{"the lightning node does not answer"}
+	}
+	return h, h.Problems(need)
+}
