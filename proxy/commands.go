@@ -89,6 +89,9 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 		}
 		s.mu.Unlock()
 		return s.stage(line)
+	case wordHSPost:
+		s.unsure = true
+		return s.stage(line)
 	case wordQuit:
 		s.stage(line)
 		s.flushUp()
@@ -142,6 +145,7 @@ const (
 	wordNone word = iota
 	wordAuthenticate
 	wordQuit
+	wordHSPost
 	wordExtendPaid
 	wordSetEvents
 	wordUseFeature
@@ -173,6 +177,8 @@ func wordOf(raw []byte) word {
 		return wordAuthenticate
 	case "QUIT":
 		return wordQuit
+	case "+HSPOST":
+		return wordHSPost
 	case "EXTENDPAIDCIRCUIT", "+EXTENDPAIDCIRCUIT":
 		return wordExtendPaid
 	case "SETEVENTS":

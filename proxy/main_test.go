@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -59,13 +58,21 @@ func startTor(t testing.TB, options ...string) realTor {
 		t.Fatalf("tor does not start: %v", err)
 	}
 	conn.Close()
+	port := waitFile(t, filepath.Join(dir, "port"))
+	r.tcp = strings.TrimSpace(strings.TrimPrefix(string(port), "PORT="))
+	return r
+}
+
+// waitFile waits until there is something in a file, and returns it. tor puts
+// its files in place by renaming them.
+func waitFile(t testing.TB, name string) []byte {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		if b, err := os.ReadFile(filepath.Join(dir, "port")); err == nil && bytes.HasSuffix(b, []byte("\n")) {
-			r.tcp = strings.TrimSpace(strings.TrimPrefix(string(b), "PORT="))
-			return r
+		if b, err := os.ReadFile(name); err == nil && len(b) > 0 {
+			return b
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("tor writes no port file")
+			t.Fatalf("tor does not write %s", name)
 		}
 	}
 }

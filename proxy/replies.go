@@ -76,7 +76,7 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 	s.mu.Unlock()
 
 	changes := t != nil || s.terms.Load() || f.terms.pending()
-	out, cut := f.out[:0], -1
+	out, cut, took := f.out[:0], -1, false
 	for used < len(p) {
 		l := f.scan.Next(p[used:])
 		if len(l.Raw) == 0 {
@@ -98,9 +98,9 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 		case l.Async:
 			out = f.terms.line(s, l, out)
 		case t != nil:
-			out = t.line(l, out)
-			if l.End {
-				t = nil
+			var done bool
+			if out, done = t.line(l, out); done {
+				t, took, answered = nil, true, sent
 			}
 		default:
 			out = append(out, l.Raw...)
@@ -120,8 +120,11 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 		return used, err
 	}
 	s.mu.Lock()
+	if took {
+		s.taker = nil
+	}
 	if s.answered != answered {
-		s.answered, s.authed, s.taker = answered, authed, t
+		s.answered, s.authed = answered, authed
 		s.answer.Signal()
 	}
 	s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type session struct {
 
 	up     []byte // commands not yet written to tor
 	staged uint64 // how many of them
+	unsure bool   // tor may have left a command unanswered
 
 	terms atomic.Bool // USEFEATURE PAYMENT_TERMS
 	subs  subscription
@@ -38,10 +40,10 @@ type session struct {
 	ended    bool      // tor will say no more
 }
 
-// taker handles the lines of one reply of tor's. It appends to out what the
-// controller is to see.
+// taker handles the lines of tor's next replies. It appends to out what the
+// controller is to see, and is done when everything sent has been answered.
 type taker interface {
-	line(l controlspec.Line, out []byte) []byte
+	line(l controlspec.Line, out []byte) (_ []byte, done bool)
 }
 
 func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
@@ -124,6 +126,12 @@ func (s *session) drain() (authed bool, err error) {
 	if err := s.flushUp(); err != nil {
 		return false, err
 	}
+	if s.unsure {
+		s.unsure = false
+		if err := s.hand(syncCommand, &syncer{}); err != nil {
+			return false, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.answered < s.sent && !s.ended {
@@ -135,13 +143,14 @@ func (s *session) drain() (authed bool, err error) {
 	return s.authed, nil
 }
 
-// hand sends one command to tor and has t take the reply. The session must be
-// drained. It returns when the reply is complete.
+// hand sends one command to tor and has t take what tor says until t is done.
+// But for a syncer, the session must be drained.
 func (s *session) hand(cmd []byte, t taker) error {
 	s.mu.Lock()
 	s.taker = t
 	s.mu.Unlock()
-	s.up, s.staged = append(s.up, cmd...), 1
+	s.up = append(s.up, cmd...)
+	s.staged++
 	_, err := s.drain()
 	return err
 }
@@ -167,9 +176,38 @@ type gatherer struct {
 
 const maxGathered = 1 << 20
 
-func (g *gatherer) line(l controlspec.Line, out []byte) []byte {
+func (g *gatherer) line(l controlspec.Line, out []byte) ([]byte, bool) {
 	if g.full = g.full || len(g.raw)+len(l.Raw) > maxGathered; !g.full {
 		g.raw = append(g.raw, l.Raw...)
 	}
-	return out
+	return out, l.End
+}
+
+// syncer finds out where tor's replies stand, when counting them does not tell:
+// it waits for the answer to a key that nobody knows, and keeps it from the
+// controller. tor 0.4.9 answers nothing to an HSPOST without HSADDRESS.
+type syncer struct {
+	held []byte // may become the answer
+}
+
+const (
+	syncKey    = "tops/sync"
+	syncAnswer = `552 Unrecognized key "` + syncKey + "\"\r\n"
+)
+
+var syncCommand = []byte("GETINFO " + syncKey + "\r\n")
+
+func (y *syncer) line(l controlspec.Line, out []byte) ([]byte, bool) {
+	if !l.Begin && len(y.held) == 0 || l.Data {
+		return append(out, l.Raw...), false
+	}
+	y.held = append(y.held, l.Raw...)
+	if string(y.held) == syncAnswer {
+		return out, true
+	}
+	if !strings.HasPrefix(syncAnswer, string(y.held)) {
+		out = append(out, y.held...)
+		y.held = y.held[:0]
+	}
+	return out, false
 }

@@ -172,7 +172,7 @@ type splicer struct {
 	n      int
 }
 
-func (sp *splicer) line(l controlspec.Line, out []byte) []byte {
+func (sp *splicer) line(l controlspec.Line, out []byte) ([]byte, bool) {
 	if l.Begin && !l.Data && !l.Dot && l.Code == 250 {
 		switch {
 		case l.Sep == ' ':
@@ -182,7 +182,7 @@ func (sp *splicer) line(l controlspec.Line, out []byte) []byte {
 			sp.n++
 		}
 	}
-	return append(out, l.Raw...)
+	return append(out, l.Raw...), l.End
 }
 
 // checkAttach asks whether tor may see an ATTACHSTREAM. One that does not parse

@@ -76,6 +76,8 @@ func TestWordsOnTor(t *testing.T) {
 		{"upgrade", "EXTENDCIRCUIT 0 a,b\r\nEXTENDCIRCUIT 0 foo\r\nEXTENDCIRCUIT 5 a,b", "250 EXTENDED 9\r\n552 No such router \"foo\"\r\n552 Unknown circuit \"5\"\r\n"},
 		{"bare CR", "GETINFO a\rb\r\n+FOO a\rb\r\nGETINFO version\r\n.\r\nGETINFO version", "500 Syntax error: bare CR in a command\r\n500 Syntax error: bare CR in a command\r\n" + version},
 		{"NUL", "GETINFO version\x00x\r\nGETINFO version", "500 Syntax error: NUL in a command\r\n" + version},
+		// tor answers the first of these with nothing.
+		{"hspost", "+HSPOST\r\nx\r\n.\r\nGETINFO version\r\n" + paid + "\r\n+HSPOST HSADDRESS=x\r\nx\r\n.\r\n" + paid + "\r\nGETINFO version", version + "250 EXTENDED 7\r\n512 Malformed onion address\r\n250 EXTENDED 7\r\n" + version},
 		{"quit", "QUIT\r\n" + paid, "250 closing connection\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
