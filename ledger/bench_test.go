@@ -115,3 +115,56 @@ func fsyncTimes(b *testing.B, n int) []time.Duration {
 func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// BenchmarkForget forgets 2,000 pay streams of ten payments each, while a
+// caller commits: worst-commit-ms is how long that one had to wait at most.
+func BenchmarkForget(b *testing.B) {
+	const streams, payments = 2000, 10
+	l := open(b, newPath(b))
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		for range streams / 100 {
+			var batch paystream.PayeeBatch
+			for range 100 {
+				n++
+				r := journaltest.PayeeStream(n)
+				r.Closed = epoch
+				batch.Streams = append(batch.Streams, r)
+				for k := range payments {
+					batch.Bookings = append(batch.Bookings, come(n*payments+k, paystream.BookedCredit, r.Handle, 1000, epoch))
+				}
+			}
+			if _, err := l.CommitPayee(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+
+		var worst time.Duration
+		forgotten, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				start := time.Now()
+				if err := l.SavePayStream(b.Context(), journaltest.PayerStream(1)); err != nil {
+					b.Error(err)
+				}
+				worst = max(worst, time.Since(start))
+				select {
+				case <-forgotten:
+					return
+				default:
+				}
+			}
+		}()
+		f, err := l.Forget(b.Context(), epoch.Add(1))
+		close(forgotten)
+		<-ended
+		if err != nil || f.PayStreams != streams {
+			b.Fatalf("forgotten: %+v, %v", f, err)
+		}
+		b.ReportMetric(milliseconds(worst), "worst-commit-ms")
+	}
+	b.ReportMetric(float64(b.N*streams*payments)/b.Elapsed().Seconds(), "payments/s")
+}

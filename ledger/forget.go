@@ -13,72 +13,123 @@ type Forgotten struct {
 	Terms      int64 `json:"terms"`
 }
 
-// Forget deletes what was over before a time: pay streams that closed, and
-// payments and bookings that belong to no other. One line a day and account
-// stays of them, so that no sum changes. It keeps whatever is live, open or
-// held, however old.
+// Forget deletes what was over before a time: pay streams that closed, with
+// their payments and bookings, and what belongs to none. One line a day and
+// account stays of them, so that no sum changes. It keeps whatever is live, open
+// or held, however old, and a pay stream of which anything is younger.
+//
+// It goes in small steps, so that nobody's commit waits for long; when ctx ends
+// in between, what was forgotten until then is forgotten properly.
 //
 // A payee remembers a used payment id hash for as long as it is in the journal;
 // let before be more than 3 hours ago.
 func (l *Ledger) Forget(ctx context.Context, before time.Time) (f Forgotten, err error) {
-	err = l.write(ctx, func(s *statements) error {
-		f, err = forget(s, nanos(before))
-		return err
-	})
-	if err == nil {
-		err = emptyLog(ctx, l.db)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("books: forgetting: %w", err)
+		}
+	}()
+	for _, kind := range []struct {
+		old    old
+		rows   *int64
+		parent *int64
+	}{
+		{oldPayee, &f.Payments, &f.PayStreams},
+		{oldUnclaimed, &f.Payments, nil},
+		{oldPayer, &f.Payments, &f.PayStreams},
+		{oldStray, &f.Payments, nil},
+		{oldTerms, &f.Terms, nil},
+	} {
+		for more := true; more; {
+			var rows, parents int64
+			err := l.write(ctx, func(s *statements) (err error) {
+				rows, parents, err = kind.old.forget(s, nanos(before))
+				return err
+			})
+			if err != nil {
+				return f, err
+			}
+			*kind.rows += rows
+			if kind.parent != nil {
+				*kind.parent += parents
+			}
+			more = rows+parents > 0
+		}
 	}
-	if err != nil {
-		return Forgotten{}, fmt.Errorf("books: forgetting: %w", err)
-	}
-	return f, nil
+	return f, emptyLog(ctx, l.db)
 }
 
-// What is over: $1 is the time before which. The rows of a pay stream that is
-// live or closed later stay with it, and its bookings go together, since its
-// excess is one figure for all of them.
+// old is one kind of what can be forgotten, a few at a time.
+type old struct {
+	sums   []string // what goes into the table days: day, account, payments and msat
+	delete string
+	parent string // deletes what the rows belonged to
+}
+
+// The sets of what is over. $1 is the time before which; $2, in the sums, is
+// the length of a day.
 const (
-	oldBookings = `booked_at < $1 AND NOT EXISTS (SELECT 1 FROM payee_streams s
-		WHERE s.handle = bookings.handle AND (s.closed = 0 OR s.closed >= $1))
-		AND (handle = '' OR NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = bookings.handle AND b.booked_at >= $1))`
-	oldPayments = `step IN ('paid', 'failed') AND settled < $1 AND created < $1 AND NOT EXISTS (SELECT 1 FROM payer_streams s
-		WHERE s.handle = payments.handle AND (s.closed = 0 OR s.closed >= $1))`
-	oldPayees = `closed <> 0 AND closed < $1 AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = payee_streams.handle)`
-	oldPayers = `closed <> 0 AND closed < $1 AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.handle = payer_streams.handle)`
+	payees = `(SELECT s.handle FROM payee_streams s WHERE s.closed <> 0 AND s.closed < $1
+			AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = s.handle AND b.booked_at >= $1)
+		ORDER BY s.closed, s.handle LIMIT 100)`
+	payers = `(SELECT s.handle FROM payer_streams s WHERE s.closed <> 0 AND s.closed < $1
+			AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.handle = s.handle
+				AND (p.step NOT IN ('paid', 'failed') OR p.settled >= $1 OR p.created >= $1))
+		ORDER BY s.closed, s.handle LIMIT 100)`
+	unclaimed = `(SELECT k.payment_hash FROM bookings k WHERE k.kind IN ('late', 'unclaimed') AND k.booked_at < $1
+			AND (k.handle = '' OR NOT EXISTS (SELECT 1 FROM payee_streams s WHERE s.handle = k.handle))
+		ORDER BY k.kind, k.paid_at, k.payment_hash LIMIT 500)`
+	stray = `(SELECT p.handle, p.note, p.amount_msat, p.attempt FROM payments p
+			WHERE p.step IN ('paid', 'failed') AND p.settled < $1 AND p.created < $1
+			AND NOT EXISTS (SELECT 1 FROM payer_streams s WHERE s.handle = p.handle)
+		ORDER BY p.step, p.settled, p.handle, p.note, p.amount_msat, p.attempt LIMIT 500)`
+
+	sumBookings = `SELECT (paid_at / $2) * $2, kind, COUNT(*), SUM(amount_msat) FROM bookings WHERE `
+	sumSpent    = `SELECT (settled / $2) * $2, 'spent', COUNT(*), SUM(sent_msat) FROM payments WHERE step = 'paid' AND `
+	sumRouting  = `SELECT (settled / $2) * $2, 'routing', COUNT(*), SUM(sent_msat - amount_msat) FROM payments WHERE step = 'paid' AND `
+	sumExcess   = `SELECT (closed / $2) * $2, 'excess', COUNT(*), SUM(excess_msat)
+		FROM (` + excessQuery + ` AND s.handle IN ` + payees + `) AS closed_streams WHERE excess_msat > 0 GROUP BY 1`
+
+	ofPayees = `handle IN ` + payees
+	ofPayers = `handle IN ` + payers
+	isStray  = `(handle, note, amount_msat, attempt) IN ` + stray
 )
 
-func forget(s *statements, before int64) (f Forgotten, err error) {
-	day := int64(ByDay)
-	for _, sum := range []string{
-		`SELECT (closed / $2) * $2, 'excess', COUNT(*), SUM(excess_msat) FROM (` + excessQuery + ` AND s.closed < $1
-				AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.handle = s.handle AND b.booked_at >= $1)) AS closed_streams
-			WHERE excess_msat > 0 GROUP BY 1`,
-		`SELECT (paid_at / $2) * $2, kind, COUNT(*), SUM(amount_msat) FROM bookings WHERE ` + oldBookings + ` GROUP BY 1, 2`,
-		`SELECT (settled / $2) * $2, 'spent', COUNT(*), SUM(sent_msat) FROM payments WHERE step = 'paid' AND ` + oldPayments + ` GROUP BY 1`,
-		`SELECT (settled / $2) * $2, 'routing', COUNT(*), SUM(sent_msat - amount_msat) FROM payments
-			WHERE step = 'paid' AND ` + oldPayments + ` GROUP BY 1`,
-	} {
+var (
+	oldPayee = old{
+		sums:   []string{sumExcess, sumBookings + ofPayees + ` GROUP BY 1, 2`},
+		delete: `DELETE FROM bookings WHERE ` + ofPayees,
+		parent: `DELETE FROM payee_streams WHERE ` + ofPayees,
+	}
+	oldUnclaimed = old{
+		sums:   []string{sumBookings + `payment_hash IN ` + unclaimed + ` GROUP BY 1, 2`},
+		delete: `DELETE FROM bookings WHERE payment_hash IN ` + unclaimed,
+	}
+	oldPayer = old{
+		sums:   []string{sumSpent + ofPayers + ` GROUP BY 1`, sumRouting + ofPayers + ` GROUP BY 1`},
+		delete: `DELETE FROM payments WHERE ` + ofPayers,
+		parent: `DELETE FROM payer_streams WHERE ` + ofPayers,
+	}
+	oldStray = old{
+		sums:   []string{sumSpent + isStray + ` GROUP BY 1`, sumRouting + isStray + ` GROUP BY 1`},
+		delete: `DELETE FROM payments WHERE ` + isStray,
+	}
+	oldTerms = old{delete: `DELETE FROM offered_terms WHERE retired <> 0 AND retired < $1`}
+)
+
+// forget sums up and deletes one step's worth. The rows go before their
+// parents, which does not change who the parents are.
+func (o old) forget(s *statements, before int64) (rows, parents int64, err error) {
+	for _, sum := range o.sums {
 		if _, err := s.exec(`INSERT INTO days (day, account, payments, amount_msat) SELECT * FROM (`+sum+`) AS sums WHERE 1 = 1
 			ON CONFLICT (day, account) DO UPDATE SET payments = days.payments + excluded.payments,
-				amount_msat = days.amount_msat + excluded.amount_msat`, before, day); err != nil {
-			return f, err
+				amount_msat = days.amount_msat + excluded.amount_msat`, before, int64(ByDay)); err != nil {
+			return 0, 0, err
 		}
 	}
-	for _, gone := range []struct {
-		table, over string
-		count       *int64
-	}{
-		{"bookings", oldBookings, &f.Payments},
-		{"payments", oldPayments, &f.Payments},
-		{"payee_streams", oldPayees, &f.PayStreams},
-		{"payer_streams", oldPayers, &f.PayStreams},
-		{"offered_terms", "retired <> 0 AND retired < $1", &f.Terms},
-	} {
-		n, err := s.exec(`DELETE FROM `+gone.table+` WHERE `+gone.over, before)
-		if err != nil {
-			return f, err
-		}
-		*gone.count += n
+	if rows, err = s.exec(o.delete, before); err != nil || o.parent == "" {
+		return rows, 0, err
 	}
-	return f, nil
+	parents, err = s.exec(o.parent, before)
+	return rows, parents, err
 }

@@ -40,7 +40,7 @@ CREATE TABLE payee_streams (
     continued_by    TEXT NOT NULL,
     closed          BIGINT NOT NULL
 );
-CREATE INDEX payee_streams_closed ON payee_streams (closed);
+CREATE INDEX payee_streams_closed ON payee_streams (closed, handle);
 
 -- bookings: every payment to us, once.
 CREATE TABLE bookings (
@@ -79,7 +79,7 @@ CREATE TABLE payer_streams (
     opened     BIGINT NOT NULL,
     closed     BIGINT NOT NULL
 );
-CREATE INDEX payer_streams_closed ON payer_streams (closed);
+CREATE INDEX payer_streams_closed ON payer_streams (closed, handle);
 
 -- payments: every payment by us. What fixes its payer_metadata names it.
 CREATE TABLE payments (
