@@ -247,9 +247,9 @@ func (p *Payer) applyLocked(s *payerStream, on payerEvent, why Reason) bool {
 	}
 	if to.over() {
 		s.closed = p.cfg.Now()
-		if s.payment != nil && s.payment.Step != StepPaying {
-			s.payment.next = s.closed // moved nothing yet, and will not
-		}
+	}
+	if to >= payerLeaving && s.payment != nil && s.payment.Step != StepPaying {
+		s.payment.next = p.cfg.Now() // it moved nothing yet, and will not
 	}
 	if say != "" {
 		p.emitLocked(s, say, s.reason)

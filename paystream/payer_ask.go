@@ -57,8 +57,11 @@ func (p *Payer) hearLocked(s *payerStream, ans Answer) {
 	if start := ans.Start(); !start.Equal(s.start) && !ended {
 		s.start, s.dirty = start, true
 	}
+	if y := s.payment; y != nil && s.doubt && y.Step != StepPaying {
+		y.next = now // it waited for this
+	}
 	before := s.paidThrough()
-	s.doubt, s.tries = false, 0
+	s.doubt, s.tries, s.confirm = false, 0, time.Time{}
 	s.heard = ans.Asked
 	s.theirs = ans.BalanceMsat
 	s.used = max(s.used, ans.Bytes)

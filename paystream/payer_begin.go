@@ -3,29 +3,22 @@ package paystream
 import (
 	"context"
 	"math"
+	"time"
 )
 
-// begin starts the payment of the next round, and of as many after it as have to
-// be paid at once.
+// begin prepares the payment of the next round, and of as many after it as have
+// to be paid at once.
 func (p *Payer) begin(ctx context.Context, s *payerStream) {
 	p.mu.Lock()
 	now := p.cfg.Now()
-	if s.balanceMsat() == 0 && now.Sub(s.heard) > recent {
-		s.doubt = true // a payee keeps nothing of an intent that never paid: does it still know us?
-		p.mu.Unlock()
-		return
-	}
 	r := s.next()
 	k, err := p.roundsLocked(s, r)
-	through := min(r+k-1, s.furthest(now))
+	through := min(max(r+k-1, s.overdue(now)), s.furthest(now))
 	amount := s.priceMsat(through)
 	p.mu.Unlock()
 
 	if err != nil {
 		p.stop(s, ReasonFee)
-		return
-	}
-	if !p.worth(s) {
 		return
 	}
 	p.start(ctx, s, r, through, amount)
@@ -67,12 +60,23 @@ func spread(n, k int) int {
 	return (n + times - 1) / times
 }
 
-// worth asks whether the service was worth paying for, and stops paying if not.
-func (p *Payer) worth(s *payerStream) bool {
+// wanted reports whether what was prepared is to be paid, now that its time has
+// come: it stops paying for a service that was not worth it, and asks a relay that
+// never said that it was paid whether it still knows us, since it keeps nothing of
+// an intent that did not pay.
+func (p *Payer) wanted(s *payerStream, y *payerPayment) bool {
 	p.mu.Lock()
-	since := s.since
+	since, sure := s.since, s.theirs > 0 || p.cfg.Now().Sub(s.heard) <= recent
+	if !sure && !y.opening {
+		s.doubt = true
+	}
 	p.mu.Unlock()
-	if p.cfg.Service == nil || p.cfg.Service.Worth(s.handle, since) {
+	switch {
+	case y.opening:
+		return true
+	case !sure:
+		return false
+	case p.cfg.Service == nil || p.cfg.Service.Worth(s.handle, since):
 		return true
 	}
 	p.stop(s, ReasonQuality)
@@ -99,6 +103,7 @@ func (p *Payer) start(ctx context.Context, s *payerStream, r, through int, amoun
 		AmountMsat: amount, MaxFeeMsat: p.cfg.Policy.RoutingCapMsat(amount), Step: StepIntent,
 		Created: now, Controller: s.controller, Circuit: s.circuit,
 	}}
+	y.opening = s.state == payerOpening
 	err := p.cfg.Budget.Hold(now, y.Spend(), y.HeldMsat())
 	if err != nil {
 		s.err = err
@@ -122,7 +127,7 @@ func (p *Payer) start(ctx context.Context, s *payerStream, r, through int, amoun
 
 // postponeLocked makes the next payment wait a little.
 func (p *Payer) postponeLocked(s *payerStream, why Reason) {
-	s.notBefore = p.cfg.Now().Add(backoff(s.fails, maxRetry))
+	s.notBefore = p.cfg.Now().Add(backoff(s.fails, 5*time.Second))
 	s.fails++
 	s.trouble = why
 }

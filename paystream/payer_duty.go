@@ -19,7 +19,7 @@ const (
 	dutyAdvance       // go on with the payment that is not over
 	dutyOpen          // deliver the intent
 	dutyAsk           // ask for the payee's view
-	dutyPay           // begin the next payment
+	dutyPay           // prepare the next payment
 	dutyFinish        // everything is paid and the last round is over
 	dutyAnnounce      // a priced round begins that nothing covers
 	dutyForget        // it has been over for long enough
@@ -37,7 +37,7 @@ func (p *Payer) dutyLocked(s *payerStream, now time.Time) (what duty, at time.Ti
 		add(dutySave, latest(s.retry, s.opened))
 	}
 	if s.payment != nil {
-		add(dutyAdvance, s.payment.next)
+		add(dutyAdvance, p.goOnLocked(s))
 	}
 	switch {
 	case s.state.over():
@@ -59,6 +59,9 @@ func (p *Payer) dutyLocked(s *payerStream, now time.Time) (what duty, at time.Ti
 
 // routineLocked adds what a running pay stream has to do by the clock.
 func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time.Time)) {
+	if !s.confirm.IsZero() {
+		add(dutyAsk, latest(s.confirm, s.retry))
+	}
 	r := s.next()
 	if r > s.terms.Rounds {
 		add(dutyFinish, s.due(s.terms.Rounds))
@@ -79,7 +82,7 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 			add(dutyAsk, latest(at, s.retry)) // has the controller paid?
 		}
 	case late.Sub(latest(at, now)) >= minTime:
-		add(dutyPay, at)
+		add(dutyPay, earliest(at, latest(s.fetchMoment(r), s.notBefore)))
 	}
 }
 
@@ -89,16 +92,22 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 // bytes run out first.
 func (p *Payer) payMomentLocked(s *payerStream, r int) time.Time {
 	if s.round != r {
-		s.round, s.phase = r, (1+p.cfg.Random())/2
+		s.round, s.phase, s.early = r, (1+p.cfg.Random())/2, p.cfg.Random()/2
 	}
-	lead := min(maxLead, s.terms.Interval/3)
-	at := s.due(r).Add(-time.Duration(s.phase * float64(lead)))
+	at := s.due(r).Add(-time.Duration(s.phase * float64(s.lead())))
 	if s.nearlyUsed() {
 		if k, err := p.roundsLocked(s, r); err == nil {
 			at = earliest(at, s.reachable(r+k-1))
 		}
 	}
 	return latest(at, s.notBefore)
+}
+
+// fetchMoment is when the invoice of round r is asked for: in the first half of
+// the round, so that the requests of many payers spread out. Its phase is drawn
+// with that of the payment.
+func (s *payerStream) fetchMoment(r int) time.Time {
+	return s.due(r - 1).Add(time.Duration(s.early * float64(s.terms.Interval)))
 }
 
 func earliest(a, b time.Time) time.Time {

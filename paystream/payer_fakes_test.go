@@ -315,12 +315,20 @@ func (r *payerRelay) Invoice(ctx context.Context, h paystream.PaymentIDHash, rou
 	return fmt.Sprintf("lnbc%d-%d", round, msat), nil
 }
 
-// payerBooks keeps what it was told; a crash is a failure that lasts.
+// payerBooks keeps what it was told, while its disk lets it.
 type payerBooks struct {
 	mu       sync.Mutex
 	streams  map[paystream.Handle]paystream.PayerRecord
 	payments map[string]paystream.PaymentRecord
-	fail     func() error // before each write
+	broken   func(paystream.PaymentStep) bool // whether a write fails; of a pay stream, with no step
+}
+
+var errPayerDisk = errors.New("the disk is full")
+
+func (j *payerBooks) breakDown(when func(paystream.PaymentStep) bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.broken = when
 }
 
 func newPayerBooks() *payerBooks {
@@ -356,10 +364,8 @@ func (j *payerBooks) LoadPayer(context.Context) (paystream.PayerState, error) {
 func (j *payerBooks) SavePayStream(_ context.Context, r paystream.PayerRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.fail != nil {
-		if err := j.fail(); err != nil {
-			return err
-		}
+	if j.broken != nil && j.broken("") {
+		return errPayerDisk
 	}
 	j.streams[r.Handle] = r
 	return nil
@@ -368,10 +374,8 @@ func (j *payerBooks) SavePayStream(_ context.Context, r paystream.PayerRecord) e
 func (j *payerBooks) SavePayment(_ context.Context, r paystream.PaymentRecord) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.fail != nil {
-		if err := j.fail(); err != nil {
-			return err
-		}
+	if j.broken != nil && j.broken(r.Step) {
+		return errPayerDisk
 	}
 	j.payments[fmt.Sprintf("%s %d", r.Handle, r.Attempt)] = r
 	return nil

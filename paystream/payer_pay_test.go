@@ -234,3 +234,85 @@ func TestPayerNeverUsesANoteOrAttemptTwice(t *testing.T) {
 		}
 	})
 }
+
+// Invoices are asked for in the first half of the round that they pay, and not
+// all at the same moment of it.
+func TestPayerFetchesAhead(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		var fetched []time.Duration
+		began := time.Now()
+		w.node.onFetch = func(paystream.InvoiceRequest) error {
+			fetched = append(fetched, time.Since(began))
+			return nil
+		}
+		w.start()
+		w.open()
+		w.at(began, 10*time.Minute)
+		if len(fetched) != 9 {
+			w.Fatalf("%d invoices were asked for, want 9", len(fetched))
+		}
+		phases := make(map[time.Duration]bool)
+		for i, at := range fetched {
+			round := time.Duration(i+1) * time.Minute
+			if at < round || at > round+30*time.Second {
+				w.Errorf("invoice of round %d at %s, want within 30 s of %s", i+2, at, round)
+			}
+			phases[at-round] = true
+		}
+		if len(phases) < 2 {
+			w.Error("every round has the same phase")
+		}
+		w.agree()
+	})
+}
+
+// While the journal cannot be written nothing is paid; what settled while it
+// could not is entered when it can.
+func TestPayerDiskFails(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		from, to time.Duration
+		during   int64
+	}{
+		{"before paying", 61 * time.Second, 119 * time.Second, 0},
+		{"until the grace", 61 * time.Second, 128 * time.Second, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			payerBubble(t, func(w *payerWorld) {
+				w.start()
+				began := time.Now()
+				h := w.open()
+				w.at(began, tc.from)
+				w.journal.breakDown(func(paystream.PaymentStep) bool { return true })
+				w.at(began, tc.to)
+				w.wantSent(tc.during, 0)
+				w.journal.breakDown(nil)
+				w.at(began, 10*time.Minute+20*time.Second)
+				if st := w.status(h); st.Status != paystream.StatusCompleted {
+					w.Errorf("%+v", st)
+				}
+				w.agree()
+			})
+		})
+	}
+}
+
+func TestPayerDiskFailsAfterPaying(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.journal.breakDown(func(s paystream.PaymentStep) bool { return s == paystream.StepPaid })
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 5*time.Minute)
+		w.wantSent(1000, 1) // and no other before this one is in the books
+		if held, _ := w.budget.totals(); held != 1100 {
+			w.Errorf("%d msat are held, want 1100", held)
+		}
+		if st := w.status(h); st.Status != paystream.StatusClosed {
+			w.Errorf("%+v", st)
+		}
+		w.journal.breakDown(nil)
+		w.wait(2 * time.Second)
+		w.agree()
+	})
+}

@@ -3,6 +3,7 @@ package paystream_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,13 +17,22 @@ import (
 type payeeLink struct {
 	r     *relay
 	delay time.Duration // of each way
-	gone  bool
+	gone  atomic.Bool
+}
+
+// restart kills the payee and starts it again after a while.
+func (l *payeeLink) restart(absence time.Duration) {
+	l.gone.Store(true)
+	time.Sleep(2 * l.delay)
+	synctest.Wait()
+	l.r.restart(absence)
+	l.gone.Store(false)
 }
 
 func (l *payeeLink) answer(ask func() (paystream.View, error)) (paystream.Answer, error) {
 	asked := time.Now()
 	time.Sleep(l.delay)
-	if l.gone {
+	if l.gone.Load() {
 		return paystream.Answer{}, errors.New("the circuit is gone")
 	}
 	v, err := ask()
@@ -166,12 +176,12 @@ func TestBothEndsPayeeRestart(t *testing.T) {
 	bothEnds(t, relayTerms(), func(w *payerWorld, r *relay, link *payeeLink) {
 		h := w.openWith(link)
 		w.wait(30 * time.Second)
-		r.restart(5 * time.Second)
-		w.wait(3 * time.Minute)
-		if reason, cut := r.carrier.stopReason(h); cut {
-			w.Fatalf("cut: %s", reason)
+		link.restart(5 * time.Second)
+		w.wait(5 * time.Minute)
+		if st := r.PayStreams()[h]; st.BalanceMsat < 1000 || st.Round < 3 {
+			w.Fatalf("in round %d the payee has %d msat", st.Round, st.BalanceMsat)
 		}
-		r.restart(5 * time.Second)
+		link.restart(5 * time.Second)
 		w.wait(10 * time.Minute)
 		w.want("COMPLETED COMPLETED")
 		w.wantPayee(r, h, paystream.StatusCompleted, 10_000)
@@ -184,10 +194,10 @@ func TestBothEndsPayeeRestart(t *testing.T) {
 func TestBothEndsPayeeNodeAway(t *testing.T) {
 	bothEnds(t, relayTerms(), func(w *payerWorld, r *relay, link *payeeLink) {
 		h := w.openWith(link)
-		w.wait(70 * time.Second)
+		w.wait(95 * time.Second)
 		r.node.setAway(true)
 		w.node.setAway(true) // nothing can be paid meanwhile
-		w.wait(2 * time.Minute)
+		w.wait(60 * time.Second)
 		if reason, cut := r.carrier.stopReason(h); cut {
 			w.Fatalf("cut while its node was away: %s", reason)
 		}
@@ -208,5 +218,26 @@ func TestBothEndsClose(t *testing.T) {
 		}
 		synctest.Wait()
 		w.wantPayee(r, h, paystream.StatusClosed, 1000)
+	})
+}
+
+// The payee is killed while the first payment, of all rounds, is on its way: it
+// is told of the intent again and finds the money.
+func TestBothEndsPayeeRestartAtTheFirstPayment(t *testing.T) {
+	bothEnds(t, relayTerms(func(t *policies.Terms) { t.Grace = time.Minute }), func(w *payerWorld, r *relay, link *payeeLink) {
+		w.node.fee = 1000
+		began := time.Now()
+		tries := 0
+		w.node.slow = func() {
+			if tries++; tries == 2 { // the first, of one round, costs too much
+				link.restart(5 * time.Second)
+			}
+		}
+		h := w.openWith(link)
+		w.at(began, 4*time.Minute)
+		w.wantSent(11_000, 1)
+		w.wantPayee(r, h, paystream.StatusPaid, 10_000)
+		w.wait(9 * time.Minute)
+		w.want("COMPLETED COMPLETED")
 	})
 }

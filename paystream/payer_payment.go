@@ -16,6 +16,7 @@ type payerPayment struct {
 	asked    bool          // the node is being asked to pay
 	doubtful bool          // money may be on its way
 	final    bool          // this invoice will never be paid
+	opening  bool          // it meets an opening demand
 }
 
 // settledBy is when the node can begin nothing any more for what it was asked.
@@ -26,11 +27,11 @@ func (p *Payer) advance(ctx context.Context, s *payerStream) {
 	for ctx.Err() == nil {
 		p.mu.Lock()
 		y, now := s.payment, p.cfg.Now()
-		if y == nil || y.next.After(now) {
+		if y == nil || p.goOnLocked(s).After(now) {
 			p.mu.Unlock()
 			return
 		}
-		step, chance := y.Step, p.chanceLocked(s, now)
+		step, chance := y.Step, p.chanceLocked(s, y, now)
 		p.mu.Unlock()
 
 		switch {
@@ -46,10 +47,20 @@ func (p *Payer) advance(ctx context.Context, s *payerStream) {
 			p.locked(func() { y.next = now.Add(time.Second) })
 		case step == StepIntent:
 			p.fetch(ctx, s, y)
-		case step == StepInvoice:
+		case step == StepInvoice && p.wanted(s, y):
 			p.pay(ctx, s, y)
 		}
 	}
+}
+
+// goOnLocked is when to go on with the payment of s. An invoice is fetched well
+// before it is paid: a payee's node takes few requests a second.
+func (p *Payer) goOnLocked(s *payerStream) time.Time {
+	y := s.payment
+	if y.Step == StepInvoice && !y.opening && s.state == payerLive {
+		return latest(y.next, p.payMomentLocked(s, y.Round))
+	}
+	return y.next
 }
 
 // chance says whether the node may be asked to pay.
@@ -61,10 +72,12 @@ const (
 	chanceGone         // it would come too late, or is not wanted any more
 )
 
-func (p *Payer) chanceLocked(s *payerStream, now time.Time) chance {
+func (p *Payer) chanceLocked(s *payerStream, y *payerPayment, now time.Time) chance {
 	switch {
 	case p.draining || s.state != payerOpening && s.state != payerLive:
 		return chanceGone
+	case y.opening != (s.state == payerOpening) || !y.opening && y.Round != s.next():
+		return chanceGone // what it was for is over
 	case s.link == nil || s.doubt && s.state == payerLive:
 		return chanceLater
 	case s.payBy().Sub(now) < minTime:
@@ -83,7 +96,7 @@ func (p *Payer) fetch(ctx context.Context, s *payerStream, y *payerPayment) {
 		Metadata: p.metadata(y.Note, y.AmountMsat, y.Attempt),
 		Timeout:  min(5*time.Second, s.payBy().Sub(p.cfg.Now())),
 	}
-	link, other := s.link, y.tries > 1
+	link, other := s.link, y.tries > 1 && (y.opening || !p.payMomentLocked(s, y.Round).After(p.cfg.Now()))
 	p.mu.Unlock()
 
 	bounded, cancel := context.WithTimeout(ctx, req.Timeout+time.Second)
@@ -217,6 +230,9 @@ func (p *Payer) settle(ctx context.Context, s *payerStream, y *payerPayment) {
 		s.routeMsat += fee
 		s.fails, s.trouble, s.notBefore = 0, "", time.Time{}
 		p.routing[s.terms.Descriptor] = fee
+		if s.theirs == 0 {
+			s.confirm = y.Settled.Add(recent)
+		}
 		if s.state == payerOpening {
 			s.demanded = true
 			s.retry = y.Settled
@@ -295,7 +311,11 @@ func (p *Payer) write(ctx context.Context, y *payerPayment) bool {
 // left for it.
 func (p *Payer) laterLocked(s *payerStream, y *payerPayment, why Reason) {
 	now := p.cfg.Now()
-	y.next = now.Add(backoff(y.tries, 5*time.Second))
+	limit := 5 * time.Second
+	if !y.opening && s.state == payerLive {
+		limit = max(limit, p.payMomentLocked(s, y.Round).Sub(now)/4) // there is time
+	}
+	y.next = now.Add(backoff(y.tries, limit))
 	if last := s.payBy().Add(-minTime); last.After(now) && last.Before(y.next) {
 		y.next = last.Add(1)
 	}

@@ -65,7 +65,7 @@ func (p *Payer) recoverPaymentLocked(r PaymentRecord) {
 			p.streams[r.Handle] = s
 		}
 	}
-	y := &payerPayment{PaymentRecord: r, retryFor: maxRetry, next: now, doubtful: r.Step == StepPaying}
+	y := &payerPayment{PaymentRecord: r, retryFor: maxRetry, next: now, doubtful: r.Step == StepPaying, opening: s.state == payerOpening}
 	if r.Step != StepPaying {
 		y.Step, _ = paymentNext(r.Step, paymentDropped)
 	}

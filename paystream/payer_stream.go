@@ -58,6 +58,7 @@ type payerAsks struct {
 	retry     time.Time // not before
 	tries     int       // questions in a row that nobody answered
 	heard     time.Time // when the last question that was answered was asked
+	confirm   time.Time // when to see whether the first payment arrived
 	theirs    int64     // the balance as the payee sees it, msat
 	moved     time.Time // the deadline of round movedFor, as the payee moved it
 	movedFor  int
@@ -77,6 +78,7 @@ type payerOpens struct {
 type payerPays struct {
 	round     int       // that phase was drawn for
 	phase     float64   // in [½, 1]: which part of the lead is used
+	early     float64   // in [0, ½): which part of the interval passes before the invoice is asked for
 	notBefore time.Time // after a payment that failed
 	fails     int       // payments in a row that failed
 	since     time.Time // when the service was last judged
@@ -161,6 +163,15 @@ func (s *payerStream) furthest(now time.Time) int {
 	from := max(s.current(now), s.prices.FirstPriced())
 	return min(from+s.terms.Prepay-1, s.terms.Rounds)
 }
+
+// overdue is the last round that should have been paid by now: after an outage
+// several are.
+func (s *payerStream) overdue(now time.Time) int {
+	return s.current(now.Add(s.lead()/2)) - 1
+}
+
+// lead is how long before it is due a payment begins at the earliest.
+func (s *payerStream) lead() time.Duration { return min(maxLead, s.terms.Interval/3) }
 
 // reachable is from when on round r is not too far ahead to be paid.
 func (s *payerStream) reachable(r int) time.Time {
