@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/net/proxy"
 
+	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/testnet"
 	"github.com/el-tor/tops/internal/tor"
 )
@@ -207,25 +208,26 @@ func TestOthersStreams(t *testing.T) {
 	web(t)
 	node := n.Clients[1]
 	other := dial(t, node)
-	waiting := func(t *testing.T) (result <-chan error) {
+	waiting := func(t *testing.T) (id string, result <-chan error) {
 		t.Helper()
-		do(t, other, "SETEVENTS STREAM")
+		events := dial(t, node)
+		do(t, events, "SETEVENTS STREAM")
 		done := make(chan error, 1)
 		go func() { done <- fetch(t, node.SocksAddr) }()
 		for {
-			event, err := other.NextEvent(within(t, 10*time.Second))
+			event, err := events.NextEvent(within(t, 10*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(event.Lines[0].Text, " CONTROLLER_WAIT ") {
-				return done
+			if s, err := controlspec.ParseStream(event.Lines[0].Text); err == nil && s.Status == "CONTROLLER_WAIT" {
+				return s.ID, done
 			}
 		}
 	}
 
 	t.Run("left by a process that died", func(t *testing.T) {
 		do(t, other, "SETCONF __LeaveStreamsUnattached=1")
-		done := waiting(t)
+		_, done := waiting(t)
 		do(t, other, "SETCONF __LeaveStreamsUnattached=0")
 		newPaying(t, node)
 		if err := <-done; err != nil {
@@ -259,7 +261,7 @@ func TestOthersStreams(t *testing.T) {
 	t.Run("a controller wants them", func(t *testing.T) {
 		do(t, other, "SETCONF __LeaveStreamsUnattached=1")
 		newPaying(t, node)
-		done := waiting(t)
+		id, done := waiting(t)
 		select {
 		case err := <-done:
 			t.Errorf("the stream was attached: %v", err)
@@ -270,7 +272,10 @@ func TestOthersStreams(t *testing.T) {
 		if err := fetch(t, node.SocksAddr); err != nil {
 			t.Error(err)
 		}
-		<-done // by its timeout, or by the adoption
+		do(t, other, "ATTACHSTREAM "+id+" 0")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 	if got := conf(t, other, "__LeaveStreamsUnattached"); got != "0" {
 		t.Errorf("__LeaveStreamsUnattached = %q in the end", got)

@@ -1,0 +1,52 @@
+//go:build linux
+
+package tor_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/el-tor/tops/internal/tor"
+)
+
+func TestDirectory(t *testing.T) {
+	n := realNetwork(t)
+	settings := tor.NewSettings(tor.SettingsState{}, nil, nil)
+	client := start(t, n.Clients[0], settings)
+	ctx := within(t, 20*time.Second)
+	relay := n.Authority // it has a ContactInfo from the start
+
+	if _, err := client.Contact(ctx, relay.Fingerprint); !errors.Is(err, tor.ErrNoDescriptor) {
+		t.Errorf("Contact without descriptors: %v, want ErrNoDescriptor", err)
+	}
+	if err := settings.Set(ctx, tor.Fixed("FetchUselessDescriptors", "1")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "contact", func() bool {
+		contact, err := client.Contact(ctx, relay.Fingerprint)
+		return err == nil && contact == "testnet"
+	})
+	eventually(t, "no contact", func() bool {
+		contact, err := client.Contact(ctx, n.Relays[2].Fingerprint)
+		return err == nil && contact == ""
+	})
+	if addr, err := client.RelayAddress(ctx, relay.Fingerprint); err != nil || addr != relay.Addr {
+		t.Errorf("RelayAddress = %v, %v; want %v", addr, err, relay.Addr)
+	}
+	if _, err := client.RelayAddress(ctx, strings.Repeat("0", 40)); err == nil {
+		t.Error("RelayAddress of an unknown relay: no error")
+	}
+	for _, bad := range []string{"", "relay0", strings.Repeat("0", 39) + "\r"} {
+		if _, err := client.Contact(ctx, bad); err == nil {
+			t.Errorf("Contact(%q): no error", bad)
+		}
+		if _, err := client.RelayAddress(ctx, bad); err == nil {
+			t.Errorf("RelayAddress(%q): no error", bad)
+		}
+	}
+	if err := settings.Restore(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
