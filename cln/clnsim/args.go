@@ -17,6 +17,7 @@ type args struct {
 // newArgs sorts params, an object or an array, by a usage line such as "offer amount [description]": brackets mean that
 // a parameter may be left out.
 func newArgs(usage string, params json.RawMessage) (*args, error) {
+	usage, open := strings.CutSuffix(usage, " ...") // other names are not refused
 	names := strings.Fields(usage)[1:]
 	a := &args{values: map[string]json.RawMessage{}}
 	var list []json.RawMessage
@@ -39,7 +40,7 @@ func newArgs(usage string, params json.RawMessage) (*args, error) {
 		}
 	}
 	for name, v := range a.values {
-		if !known[name] {
+		if !known[name] && !open {
 			return nil, errorf(codeParams, "unknown parameter: %s, this may be caused by a failure to autodetect key=value-style parameters. Please try using the -k flag and explicit key=value pairs of parameters.", name)
 		}
 		if string(v) == "null" {

@@ -22,6 +22,10 @@ import (
 var data *clndata.Data
 
 func TestMain(m *testing.M) {
+	if os.Getenv("LIGHTNINGD_PLUGIN") != "" {
+		runPlugin()
+		return
+	}
 	var left string
 	if data, left = clndata.Open(); left != "" {
 		fmt.Fprintln(os.Stderr, left)

@@ -40,6 +40,7 @@ func init() {
 		{"waitinvoice label", waitinvoice},
 		{"waitanyinvoice [lastpay_index] [timeout]", waitanyinvoice},
 		{"wait subsystem indexname nextvalue", wait},
+		{"plugin subcommand [plugin] [directory] [options] ...", pluginCommand},
 	} {
 		methods[firstWord(m.usage)] = m
 	}

@@ -35,6 +35,13 @@ func help(_ context.Context, n *node, a *args) (any, error) {
 			list = append(list, map[string]string{"command": m.usage})
 		}
 	}
+	for _, p := range n.plugins.all() {
+		for _, m := range p.manifest.RPCMethods {
+			if want == "" || firstWord(want) == m.Name {
+				list = append(list, map[string]string{"command": strings.TrimSpace(m.Name + " " + m.Usage)})
+			}
+		}
+	}
 	if want != "" && len(list) == 0 {
 		return nil, errorf(codeUnknownMethod, "Unknown command '%s'", want)
 	}

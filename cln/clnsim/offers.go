@@ -122,6 +122,9 @@ func (n *node) newInvoice(offer *offerRow, req bolt12.Stream, label string, amou
 		amountMsat: int64(amount), description: offer.stream.Text(bolt12.OfferDescription), offerID: offer.id,
 		note: string(note), hasNote: hasNote, expiresAt: now.Truncate(time.Second).Add(n.w.opts.InvoiceExpiry),
 	})
+	n.tell("invoice_creation", map[string]any{
+		"msat": amount, "preimage": hex.EncodeToString(preimage), "label": label, "offer_id": offer.id,
+	})
 	return s
 }
 

@@ -236,7 +236,11 @@ func (n *node) attempt(row *payRow, r payRequest) (final bool, err error) {
 		n.release(row)
 		return stuck, n.lostError(row)
 	}
-	if err := n.settle(row); err != nil {
+	allowed := true
+	if payee := n.w.payee(row); payee != nil {
+		allowed = payee.mayTake(row.hash, row.amountMsat)
+	}
+	if err := n.settle(row, allowed); err != nil {
 		n.release(row)
 		return true, err
 	}
@@ -285,14 +289,14 @@ func (n *node) release(row *payRow) {
 }
 
 // settle is the payee's side: it takes the money if the invoice is its own and still unpaid.
-func (n *node) settle(row *payRow) error {
+func (n *node) settle(row *payRow, allowed bool) error {
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
 	now := time.Now()
 	payee := n.w.byID[row.destination]
 	inv := payee.invoices.byHash[row.hash]
 	refused := errorf(codeDestination, "Destination said it doesn't know invoice: incorrect_or_unknown_payment_details")
-	if inv == nil || inv.status(now) != "unpaid" || payee.faults.Refuse || payee.offline || row.amountMsat < inv.amountMsat {
+	if !allowed || inv == nil || inv.status(now) != "unpaid" || payee.faults.Refuse || payee.offline || row.amountMsat < inv.amountMsat {
 		return refused
 	}
 	if offer := payee.offers.byID[inv.offerID]; offer != nil {
@@ -311,7 +315,14 @@ func (n *node) settle(row *payRow) error {
 	p := row.ledger
 	p.Status, p.Ended, p.Label, p.OfferID, p.Note = Complete, now, inv.label, inv.offerID, inv.note
 	payee.invoices.settle(inv, row.amountMsat, now)
+	payee.tell("invoice_payment", map[string]any{"msat": row.amountMsat, "preimage": inv.preimage, "label": inv.label})
 	return nil
+}
+
+func (w *World) payee(row *payRow) *node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.byID[row.destination]
 }
 
 func (n *node) fail(row *payRow) {

@@ -39,9 +39,7 @@ func (w *World) SetOutage(name string, out bool) error {
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	e := n.endpoint
-	w.mu.Unlock()
+	e := n.socket()
 	switch {
 	case e == nil:
 		return fmt.Errorf("node %q was not started", name)
@@ -59,6 +57,10 @@ func (n *node) serve(ctx context.Context, name string, params json.RawMessage) (
 		return nil, true, errGone
 	}
 	m, ok := methods[name]
+	if p := n.plugins.method(name); p != nil {
+		v, err := p.call(ctx, name, params)
+		return v, false, err
+	}
 	if !ok || slices.Contains(n.hide, name) {
 		return nil, false, errorf(codeUnknownMethod, "Unknown command '%s'", name)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -22,6 +24,8 @@ type Options struct {
 	// Tap sees every call to a node and its answer as it goes over the wire, also one that is then lost. It is called
 	// from many goroutines. It may be nil.
 	Tap func(node, method string, params, answer []byte)
+	// PluginStderr takes what plugins write on their standard error. It may be nil.
+	PluginStderr io.Writer
 }
 
 // NodeOptions of one node. The zero value has ample liquidity both ways, both pay and xpay, and keeps its address to
@@ -61,6 +65,7 @@ type node struct {
 	hide     []string
 	exposed  bool
 	endpoint *endpoint // nil until it is started
+	plugins  pluginHost
 
 	faults   Faults
 	offline  bool // cut off from the network, not from its callers
@@ -91,17 +96,17 @@ func NewWorld(opts Options) *World {
 
 // Close stops every node and waits for all that runs. Payments under way stay pending.
 func (w *World) Close() {
-	w.cancel()
 	w.mu.Lock()
-	var open []*endpoint
-	for _, n := range w.nodes {
-		if n.endpoint != nil {
-			open = append(open, n.endpoint)
-		}
-	}
+	nodes := slices.Collect(maps.Values(w.nodes))
 	w.mu.Unlock()
-	for _, e := range open {
-		e.close()
+	for _, n := range nodes {
+		n.plugins.shutDown() // while the node still answers them
+	}
+	w.cancel()
+	for _, n := range nodes {
+		if e := n.socket(); e != nil {
+			e.close()
+		}
 	}
 	w.wg.Wait()
 }
@@ -195,6 +200,13 @@ func (w *World) node(name string) (*node, error) {
 		return nil, fmt.Errorf("no node %q", name)
 	}
 	return n, nil
+}
+
+// socket is where the node listens; nil until it does.
+func (n *node) socket() *endpoint {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	return n.endpoint
 }
 
 func (n *node) currentFaults() Faults {
