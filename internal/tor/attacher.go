@@ -14,8 +14,10 @@ import (
 	"github.com/el-tor/tops/controlspec"
 )
 
-// leaveOption makes tor wait for a controller to attach each stream.
-const leaveOption = "__LeaveStreamsUnattached"
+// LeaveStreamsUnattached is the option that makes tor wait for a controller to
+// attach each stream. Whoever sees another controller set it to 1, which tor
+// does not report when it is 1 by us, tells [Settings.SetBase].
+const LeaveStreamsUnattached = "__LeaveStreamsUnattached"
 
 // An Attacher carries connections of ours through chosen circuits: it asks tor
 // to leave streams unattached, recognises its own by their SOCKS username,
@@ -35,43 +37,11 @@ type Attacher struct {
 	mapped  map[string]string  // MAPADDRESS in force: name to address
 }
 
-// A stream is one connection of ours.
-type stream struct {
-	username string
-	circuit  string
-	hop      int // 0: the last
-	abort    func()
-	ended    chan struct{} // closed when tor has said how it failed or ended
-
-	mu        sync.Mutex // guards what follows
-	succeeded bool
-	err       error
-}
-
-// A StreamError is how tor says that a stream failed (control-spec §4.1.2):
-// END with the relay's reason (EXITPOLICY, CONNECTREFUSED, …), TIMEOUT,
-// DESTROY, …
-type StreamError struct {
-	Status       string // DETACHED, FAILED or CLOSED
-	Reason       string
-	RemoteReason string // the relay's, when Reason is END
-}
-
-func (e *StreamError) Error() string {
-	switch {
-	case e.RemoteReason == "EXITPOLICY":
-		return "refused by the relay's exit policy (EXITPOLICY)"
-	case e.RemoteReason != "":
-		return "ended by the relay: " + e.RemoteReason
-	}
-	return "stream " + strings.ToLower(e.Status) + ": " + e.Reason
-}
-
 // NewAttacher returns an attacher whose one option settings keeps.
 func NewAttacher(settings *Settings) *Attacher {
 	secret := make([]byte, 16)
 	rand.Read(secret)
-	settings.want(Fixed(leaveOption, "1"))
+	settings.want(Fixed(LeaveStreamsUnattached, "1"))
 	return &Attacher{
 		settings: settings,
 		secret:   "tops-" + hex.EncodeToString(secret) + "-",
@@ -129,7 +99,7 @@ func streamStatus(ctx context.Context, d doer) ([]controlspec.StreamEvent, error
 
 // leavesOthers reports whether somebody else wants streams left unattached.
 func (a *Attacher) leavesOthers() bool {
-	return slices.Equal(a.settings.Base(leaveOption), []string{"1"})
+	return slices.Equal(a.settings.Base(LeaveStreamsUnattached), []string{"1"})
 }
 
 // Event takes STREAM and SIGNAL.
@@ -155,9 +125,12 @@ func (a *Attacher) ours(ctx context.Context, e controlspec.StreamEvent) {
 	a.mu.Lock()
 	s := a.streams[e.Username]
 	a.mu.Unlock()
+	if s != nil && !s.is(e.ID) {
+		s = nil
+	}
 	switch e.Status {
 	case "CONTROLLER_WAIT":
-		if s == nil || s.failed() { // its connection is closed, or will be
+		if s == nil || !s.claim(e.ID) { // its connection is closed, or will be
 			a.Do(ctx, "CLOSESTREAM "+e.ID+" 1")
 			return
 		}
@@ -206,7 +179,7 @@ func (a *Attacher) Disconnected(reason error) {
 // through go on.
 func (a *Attacher) Leave(ctx context.Context) error {
 	leaves := a.leavesOthers()
-	if err := a.settings.Restore(ctx, leaveOption); err != nil {
+	if err := a.settings.Restore(ctx, LeaveStreamsUnattached); err != nil {
 		return err
 	}
 	var errs []error
@@ -251,38 +224,4 @@ func (a *Attacher) forgetMaps() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.mapped)
-}
-
-func (s *stream) succeed() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.succeeded = true
-}
-
-// end notes why a stream failed; the first reason stays.
-func (s *stream) end(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = err
-		close(s.ended)
-	}
-}
-
-func (s *stream) failed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err != nil
-}
-
-func (s *stream) pending() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err == nil && !s.succeeded
-}
-
-func (s *stream) reason() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }

@@ -277,6 +277,25 @@ func TestOthersStreams(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("a controller comes to want them", func(t *testing.T) {
+		p := newPaying(t, node)
+		do(t, other, "SETCONF __LeaveStreamsUnattached=1") // nothing changes
+		if err := p.settings.SetBase(tor.LeaveStreamsUnattached, "1"); err != nil {
+			t.Fatal(err)
+		}
+		id, done := waiting(t)
+		if err := p.attacher.Leave(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if got := conf(t, other, "__LeaveStreamsUnattached"); got != "1" {
+			t.Errorf("__LeaveStreamsUnattached = %q after Leave, want the controller's", got)
+		}
+		do(t, other, "ATTACHSTREAM "+id+" 0")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		do(t, other, "SETCONF __LeaveStreamsUnattached=0")
+	})
 	if got := conf(t, other, "__LeaveStreamsUnattached"); got != "0" {
 		t.Errorf("__LeaveStreamsUnattached = %q in the end", got)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/el-tor/tops/controlspec"
 )
@@ -28,45 +27,6 @@ type Circuits struct {
 
 // NewCircuits returns a handler that follows no circuit yet.
 func NewCircuits() *Circuits { return &Circuits{circuits: make(map[string]*Circuit)} }
-
-// A Circuit is a circuit of tor that is followed until its end.
-type Circuit struct {
-	ID string
-
-	owner   *Circuits
-	built   chan struct{} // closed at BUILT
-	done    chan struct{} // closed at the end
-	read    atomic.Int64
-	written atomic.Int64
-
-	mu   sync.Mutex // guards what follows
-	path []string
-	err  error
-}
-
-// ErrCircuitGone ends a circuit that tor does not have any more after a
-// reconnect.
-var ErrCircuitGone = errors.New("tor has the circuit no more")
-
-// A CircuitError is the end of a circuit as tor tells it (control-spec
-// §4.1.1): DESTROYED, TIMEOUT, REQUESTED, FINISHED, …
-type CircuitError struct {
-	ID           string
-	Status       string // FAILED or CLOSED
-	Reason       string
-	RemoteReason string // when Reason is DESTROYED
-}
-
-func (e *CircuitError) Error() string {
-	text := fmt.Sprintf("circuit %s %s", e.ID, strings.ToLower(e.Status))
-	if e.Reason != "" {
-		text += ": " + e.Reason
-	}
-	if e.RemoteReason != "" {
-		text += " (by the relay: " + e.RemoteReason + ")"
-	}
-	return text
-}
 
 // Extend begins a circuit through the relays named by their fingerprints, in
 // 40 hex digits, and returns when tor has given it an id.
@@ -269,95 +229,6 @@ func (cs *Circuits) count(bw controlspec.CircBWEvent) {
 
 // Disconnected leaves the circuits as they are: they may live on in tor.
 func (cs *Circuits) Disconnected(error) { cs.set(nil) }
-
-// update takes a status, from an event or from circuit-status. The end is
-// final: after FAILED tor can still say BUILT of the same id.
-func (c *Circuit) update(status controlspec.CircEvent) {
-	if status.ID != c.ID {
-		return
-	}
-	switch status.Status {
-	case "FAILED", "CLOSED":
-		c.end(&CircuitError{c.ID, status.Status, status.Reason, status.RemoteReason})
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return
-	}
-	if len(status.Path) > len(c.path) {
-		c.path = status.Path
-	}
-	if status.Status == "BUILT" {
-		select {
-		case <-c.built:
-		default:
-			close(c.built)
-		}
-	}
-}
-
-func (c *Circuit) end(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-		close(c.done)
-	}
-}
-
-// same reports whether a status can be this circuit's: paths only grow.
-func (c *Circuit) same(status controlspec.CircEvent) bool {
-	path := c.Path()
-	return len(status.Path) >= len(path) && slices.Equal(status.Path[:len(path)], path)
-}
-
-// Path is the fingerprints of the hops that are built.
-func (c *Circuit) Path() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.path)
-}
-
-// Built is closed when the circuit can be used.
-func (c *Circuit) Built() <-chan struct{} { return c.built }
-
-// Done is closed when the circuit has ended.
-func (c *Circuit) Done() <-chan struct{} { return c.done }
-
-// Err says why the circuit ended, mostly a [*CircuitError]; nil while it lives.
-func (c *Circuit) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// Delivered is how many bytes of streams' data the circuit has moved since it
-// is followed, a second late (CIRC_BW).
-func (c *Circuit) Delivered() (read, written int64) { return c.read.Load(), c.written.Load() }
-
-// Close asks tor to close the circuit, and waits for its end. One that has
-// ended is no error.
-func (c *Circuit) Close(ctx context.Context) error {
-	if c.Err() != nil {
-		return nil
-	}
-	if _, err := c.owner.Do(ctx, "CLOSECIRCUIT "+c.ID); err != nil && c.Err() == nil {
-		if isRefusal(err) { // 552: it has ended, the event is on its way
-			c.end(ErrCircuitGone)
-			c.owner.drop(c)
-			return nil
-		}
-		return err
-	}
-	select {
-	case <-c.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 // isFingerprint reports 40 hex digits.
 func isFingerprint(s string) bool {

@@ -28,26 +28,6 @@ func Fixed(key string, values ...string) Setting {
 	return Setting{Key: key, Apply: func([]string) []string { return values }}
 }
 
-// SettingsState is what has to survive a process that is killed, so that the
-// next one, or an undo, can put the operator's values back.
-type SettingsState struct {
-	Options []OptionState `json:"options"`
-}
-
-// An OptionState is an option that we have set.
-type OptionState struct {
-	Key  string   `json:"key"`
-	Base []string `json:"base"` // the operator's value; null: not set
-	// Ours is every value that tor may have from us: none before the first
-	// SETCONF, one normally, two while it is not known whether the last
-	// SETCONF was done.
-	Ours [][]string `json:"ours"`
-}
-
-func (o OptionState) isOurs(value []string) bool {
-	return slices.ContainsFunc(o.Ours, func(ours []string) bool { return slices.Equal(ours, value) })
-}
-
 // Settings keeps options of tor at our values by SETCONF, which tor forgets at
 // every RELOAD and restart: it follows CONF_CHANGED and SIGNAL and sets them
 // again. What somebody else sets meanwhile becomes the base, which Restore
@@ -75,14 +55,6 @@ type Settings struct {
 // RELOAD did not work.
 func NewSettings(state SettingsState, save func(SettingsState) error, failed func(error)) *Settings {
 	return &Settings{save: save, failed: failed, options: state.clone().Options, pace: rate.NewLimiter(5, 20)}
-}
-
-func (s SettingsState) clone() SettingsState {
-	c := SettingsState{Options: slices.Clone(s.Options)}
-	for i, o := range c.Options {
-		c.Options[i].Ours = slices.Clone(o.Ours) // values themselves are never changed
-	}
-	return c
 }
 
 // Set adds options to those that are kept, or changes how they are made, and
@@ -224,115 +196,4 @@ func (s *Settings) concerned(event controlspec.Reply) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(changes, func(c controlspec.ConfChange) bool { return s.indexLocked(c.Key) >= 0 })
-}
-
-// enforce compares tor's values with ours and sets those that differ. What
-// differs from what we have set is what the operator wants: the new base.
-func (s *Settings) enforce(ctx context.Context, d doer) error {
-	s.busy.Lock()
-	defer s.busy.Unlock()
-	s.mu.Lock()
-	wanted := slices.Clone(s.wanted)
-	s.mu.Unlock()
-	if len(wanted) == 0 {
-		return nil
-	}
-	keys := make([]string, len(wanted))
-	for i, w := range wanted {
-		keys[i] = w.Key
-	}
-	now, err := getConf(ctx, d, keys)
-	if err != nil {
-		return fmt.Errorf("reading tor's options: %w", err)
-	}
-	before, set, err := s.plan(wanted, now)
-	if err != nil || len(set) == 0 {
-		return err
-	}
-	if err := setConf(ctx, d, set); err != nil {
-		if isRefusal(err) { // nothing was set
-			err = errors.Join(err, s.reset(before))
-		}
-		return fmt.Errorf("setting tor's options: %w", err)
-	}
-	// tor may write a value in its own way; remember it as it will be read.
-	if now, err = getConf(ctx, d, keys); err != nil {
-		return fmt.Errorf("reading tor's options: %w", err)
-	}
-	return s.confirm(set, now)
-}
-
-// plan notes bases and what is about to be set, durably, and returns that,
-// and what was noted before.
-func (s *Settings) plan(wanted []Setting, now map[string][]string) (before SettingsState, set []option, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, w := range wanted {
-		value := now[strings.ToLower(w.Key)]
-		i := s.indexLocked(w.Key)
-		if i < 0 {
-			i = len(s.options)
-			s.options = append(s.options, OptionState{Key: w.Key})
-		}
-		if !s.options[i].isOurs(value) {
-			s.options[i].Base = value
-		}
-	}
-	before = SettingsState{s.options}.clone()
-	for _, w := range wanted {
-		o := &s.options[s.indexLocked(w.Key)]
-		value := now[strings.ToLower(w.Key)]
-		if ours := w.Apply(slices.Clone(o.Base)); !slices.Equal(value, ours) {
-			o.Ours = append(o.Ours, ours)
-			set = append(set, option{w.Key, ours})
-		}
-	}
-	return before, set, s.saveLocked()
-}
-
-func (s *Settings) reset(before SettingsState) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.options = before.Options
-	return s.saveLocked()
-}
-
-// confirm notes what tor made of what was set.
-func (s *Settings) confirm(set []option, now map[string][]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range set {
-		if i := s.indexLocked(o.key); i >= 0 {
-			s.options[i].Ours = [][]string{now[strings.ToLower(o.key)]}
-		}
-	}
-	return s.saveLocked()
-}
-
-// isRefusal reports whether tor said no, and so did nothing.
-func isRefusal(err error) bool {
-	refusal := new(controlspec.ReplyError)
-	return errors.As(err, &refusal)
-}
-
-func (s *Settings) indexLocked(key string) int {
-	return slices.IndexFunc(s.options, func(o OptionState) bool { return strings.EqualFold(o.Key, key) })
-}
-
-func (s *Settings) saveLocked() error {
-	if s.save == nil {
-		return nil
-	}
-	if err := s.save(SettingsState{Options: s.options}.clone()); err != nil {
-		return fmt.Errorf("saving tor's options: %w", err)
-	}
-	return nil
-}
-
-func optionKeys(options []OptionState) []string {
-	keys := make([]string, len(options))
-	for i, o := range options {
-		keys[i] = o.Key
-	}
-	return keys
 }

@@ -180,3 +180,56 @@ func TestSettings(t *testing.T) {
 		}
 	})
 }
+
+// A process that dies with a SETCONF under way leaves behind what it takes to
+// undo both outcomes.
+func TestSettingsInDoubt(t *testing.T) {
+	var disk saved
+	address := fakeTor(t, open(func(line string) string {
+		switch {
+		case strings.HasPrefix(line, "GETCONF"):
+			return "250 ContactInfo=theirs\r\n"
+		case strings.HasPrefix(line, "SETCONF"):
+			return "!" // the connection is lost
+		}
+		return "250 OK\r\n"
+	}))
+	settings := tor.NewSettings(tor.SettingsState{}, disk.save, nil)
+	config := tor.Config{Options: tor.Options{Address: address}, Handlers: []tor.Handler{settings}}
+	client, err := tor.Start(within(t, 10*time.Second), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := settings.Set(t.Context(), tor.Setting{Key: "ContactInfo", Apply: words}); err == nil {
+		t.Error("Set on a lost connection: no error")
+	}
+
+	for name, value := range map[string]string{"it was done": "theirs tops:1", "it was not": "theirs", "the operator came": "other"} {
+		t.Run(name, func(t *testing.T) {
+			now := value
+			address := fakeTor(t, open(func(line string) string {
+				if strings.HasPrefix(line, "GETCONF") {
+					return "250 contactinfo=" + now + "\r\n"
+				}
+				if set, ok := strings.CutPrefix(line, "SETCONF ContactInfo="); ok {
+					now = strings.Trim(set, `"`)
+				}
+				return "250 OK\r\n"
+			}))
+			undo := tor.NewSettings(disk.state(t), nil, nil)
+			config := tor.Config{Options: tor.Options{Address: address}, Handlers: []tor.Handler{undo}}
+			client, err := tor.Start(within(t, 10*time.Second), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			if err := undo.Restore(within(t, 10*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.TrimSuffix(value, " tops:1"); now != want {
+				t.Errorf("ContactInfo = %q after undo, want %q", now, want)
+			}
+		})
+	}
+}

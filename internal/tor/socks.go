@@ -131,6 +131,10 @@ func (c *StreamConn) arrive() error {
 			return c.failure
 		}
 	}
+	if c.answer[0] != 5 {
+		c.failure = errors.New("tor's SocksPort: the answer is not SOCKS5")
+		return c.failure
+	}
 	if code := c.answer[1]; code != 0 {
 		text, ok := socksErrors[code]
 		if !ok {
