@@ -101,19 +101,16 @@ func (l *Ledger) Spent(ctx context.Context, since time.Time) ([]SpentBy, error) 
 
 // Spendings is what a budget has to know after a restart: each payment that
 // settled since a time, everything held, and one entry for all that is older.
-// The windows of a budget ask for 24 hours. key names a payment as whoever
-// holds it will name it.
-func (l *Ledger) Spendings(ctx context.Context, since time.Time, key func(Payment) string) ([]policies.Spending, error) {
+// The windows of a budget ask for 24 hours.
+func (l *Ledger) Spendings(ctx context.Context, since time.Time) ([]policies.Spending, error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT `+paymentColumns+` FROM payments
 		WHERE step IN ('intent', 'invoice', 'paying') OR (step = 'paid' AND settled >= $1)`, nanos(since))
-	all, err := collect(rows, err, func(row scanner) (s policies.Spending, err error) {
+	all, err := collect(rows, err, func(row scanner) (policies.Spending, error) {
 		p, err := scanPayment(row)
-		s.Spend = policies.Spend{Controller: p.Controller, Circuit: p.Circuit, Key: key(p)}
-		s.Held, s.Msat, s.At = p.Step.Open(), p.SentMsat, p.Settled
-		if s.Held {
-			s.Msat, s.At = p.AmountMsat+p.MaxFeeMsat, time.Time{}
+		if p.Step.Open() {
+			return policies.Spending{Spend: p.Spend(), Msat: p.HeldMsat(), Held: true}, err
 		}
-		return s, err
+		return policies.Spending{Spend: p.Spend(), Msat: p.SentMsat, At: p.Settled}, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("books: %w", err)

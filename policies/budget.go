@@ -81,8 +81,8 @@ func (b *Budget) Load(now time.Time, spendings []Spending) {
 }
 
 // Hold sets msat aside for a payment, its routing fee included. Holding a key
-// again changes its amount. The error is an *OverBudget, and then nothing has
-// changed.
+// again changes its amount, which is never refused if it asks no more than
+// before. The error is an *OverBudget, and then nothing has changed.
 func (b *Budget) Hold(now time.Time, s Spend, msat int64) error {
 	if msat < 1 || msat > maxMsat {
 		return fmt.Errorf("%d msat is no amount that could be held", msat)
@@ -93,8 +93,9 @@ func (b *Budget) Hold(now time.Time, s Spend, msat int64) error {
 		b.hold(old, -1)
 	}
 	e := b.entry(s, msat)
+	more := old == nil || old.Spend != s || msat > old.msat
 	for _, u := range b.uses(e) {
-		if msat > u.LimitMsat-u.SpentMsat-u.HeldMsat {
+		if more && msat > u.LimitMsat-u.SpentMsat-u.HeldMsat {
 			if old != nil {
 				b.hold(old, +1)
 			}

@@ -72,6 +72,24 @@ func TestHoldingAgainChangesTheAmount(t *testing.T) {
 	}
 }
 
+// Limits that a reloaded policy lowers stop new payments, not those under way.
+func TestLoweredLimitsLeaveWhatIsHeld(t *testing.T) {
+	b := policies.NewBudget(policies.Limits{HourMsat: 1000})
+	if err := b.Hold(budgetEpoch, key(1), 800); err != nil {
+		t.Fatal(err)
+	}
+	b.SetLimits(policies.Limits{HourMsat: 500})
+	if err := b.Hold(budgetEpoch, key(1), 800); err != nil {
+		t.Errorf("holding the same again: %v", err)
+	}
+	wantOver(t, b.Hold(budgetEpoch, key(1), 801), "hour")
+	wantOver(t, b.Hold(budgetEpoch, key(2), 1), "hour")
+	b.Settle("1", budgetEpoch, 790)
+	if got := b.Left(budgetEpoch)[0]; got.SpentMsat != 790 || got.LeftMsat() != 0 {
+		t.Errorf("after settling: %+v", got)
+	}
+}
+
 func TestWindowsSlide(t *testing.T) {
 	b := policies.NewBudget(policies.Limits{HourMsat: 100, DayMsat: 150})
 	pay := func(n int, at time.Duration, msat int64) error {
