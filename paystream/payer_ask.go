@@ -35,6 +35,8 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 	switch {
 	case err == nil:
 		p.hearLocked(s, ans)
+	case errors.Is(err, ErrUnknown) && now.After(s.late(s.terms.Rounds)): // it is long over
+		p.overdueLocked(s, ReasonRelay)
 	case errors.Is(err, ErrUnknown): // it forgot an intent that had not paid: tell it again
 		s.by, s.retry, s.tries = now.Add(p.cfg.OpenFor), now, 0
 		s.demanded = s.paidMsat > 0
