@@ -82,7 +82,13 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 	switch w {
 	case wordNone:
 		return s.stage(line)
-	case wordAuthenticate:
+	case wordProtocolInfo, wordAuthenticate:
+		if s.door != nil {
+			return s.atDoor(line)
+		}
+		if w == wordProtocolInfo {
+			return s.stage(line)
+		}
 		s.mu.Lock()
 		if s.authAt == 0 {
 			s.authAt = s.sent + s.staged + 1
@@ -115,6 +121,26 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 	return rule(ctx, line)
 }
 
+// atDoor answers what concerns authentication, which may be asked again, for a
+// controller that we have let in.
+func (s *session) atDoor(line controlspec.CommandLine) error {
+	if _, err := s.drain(); err != nil {
+		return err
+	}
+	s.door.asked = false
+	reply, in, err := s.door.answer(controlspec.ParseCommand(string(line.Raw)))
+	if in {
+		return s.sayOK()
+	}
+	if werr := s.out.say(reply); werr != nil {
+		return werr
+	}
+	if err != nil {
+		closeWrite(s.tor) // and so the connection ends
+	}
+	return err
+}
+
 // refuse answers a line that is not passed to tor, and reads its data block.
 func (s *session) refuse(line controlspec.CommandLine, err error) error {
 	for !line.End {
@@ -144,6 +170,7 @@ type word int
 const (
 	wordNone word = iota
 	wordAuthenticate
+	wordProtocolInfo
 	wordQuit
 	wordHSPost
 	wordExtendPaid
@@ -175,6 +202,8 @@ func wordOf(raw []byte) word {
 	switch string(up[:n]) {
 	case "AUTHENTICATE":
 		return wordAuthenticate
+	case "PROTOCOLINFO":
+		return wordProtocolInfo
 	case "QUIT":
 		return wordQuit
 	case "+HSPOST":

@@ -15,6 +15,12 @@ type Server struct {
 	// Dial connects to tor's control port, once for each controller.
 	Dial func(ctx context.Context) (net.Conn, error)
 
+	// Auth lets controllers in; nil: tor does, and sees what they bring.
+	Auth *Auth
+
+	// Login is how each connection to tor is authenticated if Auth is not nil.
+	Login Login
+
 	// Engine answers the words of TOPS; nil: they go to tor.
 	Engine Engine
 
@@ -38,6 +44,9 @@ type Server struct {
 	lastID uint64 // guarded by mu
 	active int    // guarded by mu
 }
+
+// knocking is how long a controller has to authenticate itself to us.
+const knocking = time.Minute
 
 // lingering is how long a controller has to read our last words.
 const lingering = time.Second
@@ -97,7 +106,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		timeout = 5 * time.Second
 	}
 	dialCtx, dialed := context.WithTimeout(ctx, timeout)
-	tor, err := s.Dial(dialCtx)
+	tor, version, err := s.connect(dialCtx)
 	dialed()
 	if err != nil {
 		s.report(c, fmt.Errorf("reach tor: %w", err))
@@ -105,9 +114,31 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	defer tor.Close()
-	if err := newSession(s, c, conn, tor).run(ctx); err != nil && ctx.Err() == nil {
+	session := newSession(s, c, conn, tor)
+	if s.Auth != nil {
+		session.door = &door{auth: s.Auth, peer: c.Peer, version: version}
+		if err := session.knock(); err != nil {
+			s.report(c, fmt.Errorf("authenticate controller: %w", err))
+			sayGoodbye(conn, "")
+			return
+		}
+	}
+	if err := session.run(ctx); err != nil && ctx.Err() == nil {
 		s.report(c, err)
 	}
+}
+
+// connect reaches tor and, if controllers do not do it themselves,
+// authenticates the connection.
+func (s *Server) connect(ctx context.Context) (conn net.Conn, version string, err error) {
+	if conn, err = s.Dial(ctx); err != nil || s.Auth == nil {
+		return conn, "", err
+	}
+	if version, err = s.Login.do(ctx, conn); err != nil {
+		conn.Close()
+		return nil, "", err
+	}
+	return conn, version, nil
 }
 
 func (s *Server) enter(conn net.Conn) (Controller, bool) {

@@ -22,6 +22,7 @@ type session struct {
 	tor    net.Conn
 	in     *controlspec.CommandReader
 	out    downstream
+	door   *door // nil: tor authenticates the controller
 
 	up     []byte // commands not yet written to tor
 	staged uint64 // how many of them
@@ -52,6 +53,17 @@ func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
 	s.answer.L = &s.mu
 	s.subs.session = s
 	return s
+}
+
+// knock waits until the controller has authenticated itself to us.
+func (s *session) knock() error {
+	s.client.SetReadDeadline(time.Now().Add(knocking))
+	if err := s.door.admit(s.in, s.client); err != nil {
+		return err
+	}
+	s.client.SetReadDeadline(time.Time{})
+	s.authed = true
+	return s.sayOK()
 }
 
 // run carries bytes both ways until tor has closed its end, or the controller
