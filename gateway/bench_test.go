@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,88 @@ func BenchmarkIdlePayStreams(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkIdleConnections is what a connection costs that only keeps a circuit:
+// both of its ends, since they are in one process.
+func BenchmarkIdleConnections(b *testing.B) {
+	const n = 1000
+	w := newWorld(b, func(c *gateway.Config) { c.PayStreamConns = 2 * n })
+	w.open(b)
+	var before, after runtime.MemStats
+	for b.Loop() {
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		conns := make([]net.Conn, n)
+		for i := range conns {
+			c, err := w.dial(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			mustWrite(b, c, "GET /tops/v1/paystream HTTP/1.1\r\nAuthorization: Tops "+w.hash.Hex()+"\r\n\r\n")
+			mustRead(b, c, "HTTP/1.1 200 OK")
+			conns[i] = c
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		for _, c := range conns {
+			c.Close()
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse)/n, "B/connection")
+}
+
+// BenchmarkStop is how long after Stop the last of a pay stream's tunnels, all
+// busy, has ended at its payer.
+func BenchmarkStop(b *testing.B) {
+	const tunnels = 50
+	w := newWorld(b, func(c *gateway.Config) { c.PayStreamRate = 1e9 })
+	go source(w.target)
+	var worst time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		pre := paystream.NewPreimage()
+		if _, err := w.client.Open(b.Context(), paystream.Intent{Hash: pre.Hash(), TermsHash: testTerms.Hash()}); err != nil {
+			b.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range tunnels {
+			c, err := w.client.Connect(b.Context(), pre.Hash(), "example.com:443")
+			if err != nil {
+				b.Fatal(err)
+			}
+			mustRead(b, c, "\x00")
+			all.Go(func() {
+				defer c.Close()
+				io.Copy(io.Discard, c)
+			})
+		}
+		b.StartTimer()
+		start := time.Now()
+		w.server.Stop(pre.Hash().Handle(), paystream.ReasonLate)
+		all.Wait()
+		worst = max(worst, time.Since(start))
+	}
+	b.ReportMetric(float64(worst.Microseconds())/1000, "ms-worst")
+}
+
+// BenchmarkIntents is how many intents a second are admitted, each over a
+// connection of its own.
+func BenchmarkIntents(b *testing.B) {
+	w := newWorld(b, nil)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			client := gateway.NewClient(w.dial)
+			if _, err := client.Open(b.Context(), paystream.Intent{Hash: paystream.NewPreimage().Hash(), TermsHash: testTerms.Hash()}); err != nil {
+				b.Error(err)
+			}
+			client.Close()
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "intents/s")
 }
 
 // source sends benchBytes to everybody.

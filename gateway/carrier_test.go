@@ -157,6 +157,40 @@ func TestMoveChangesTheMeterAndNotTheConnection(t *testing.T) {
 	}
 }
 
+// Before a continuation begins, what comes in its name counts to the pay stream
+// before it, and goes over with the rest.
+func TestContinuation(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config) { c.HeadTimeout = 50 * time.Millisecond })
+	w.open(t)
+	old, next := w.hash, paystream.NewPreimage().Hash()
+	client := gateway.NewClient(w.dial) // whose connection has never shown the old one
+	defer client.Close()
+	in := paystream.Intent{Hash: next, TermsHash: testTerms.Hash(), Continues: &paystream.Continuation{Hash: old, Preimage: w.pre}}
+	if _, err := client.Open(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	kept := make(chan error)
+	go func() { kept <- client.Keep(ctx, next) }()
+	w.hash = next
+	near, far := w.tunnel(t)
+	mustWrite(t, near, "early")
+	mustRead(t, far, "early")
+	if used := w.server.Used(old.Handle()); used != 5 {
+		t.Errorf("%d bytes count to the old one, want 5", used)
+	}
+	w.payee.begin(old, next)
+	mustWrite(t, near, "late")
+	mustRead(t, far, "late")
+	if used := w.server.Used(next.Handle()); used != 4 {
+		t.Errorf("%d bytes count to the new one, want 4", used)
+	}
+	cancel()
+	if err := <-kept; !errors.Is(err, context.Canceled) {
+		t.Errorf("Keep: %v", err)
+	}
+}
+
 func TestPause(t *testing.T) {
 	w := newWorld(t, nil)
 	w.open(t)

@@ -39,15 +39,16 @@ type payee struct {
 
 	mu     sync.Mutex
 	known  map[paystream.PaymentIDHash]paystream.View
-	fail   map[paystream.PaymentIDHash]error // answered to every question
-	free   int64                             // allowance of a new pay stream
+	fail   map[paystream.PaymentIDHash]error            // answered to every question
+	counts map[paystream.PaymentIDHash]paystream.Handle // pay streams whose tunnels count to another
+	free   int64                                        // allowance of a new pay stream
 	terms  policies.Terms
 	opened []paystream.Intent
 }
 
 func newPayee(c paystream.Carrier) *payee {
 	return &payee{carrier: c, known: make(map[paystream.PaymentIDHash]paystream.View),
-		fail: make(map[paystream.PaymentIDHash]error), free: 1 << 40, terms: testTerms}
+		fail: make(map[paystream.PaymentIDHash]error), counts: make(map[paystream.PaymentIDHash]paystream.Handle), free: 1 << 40, terms: testTerms}
 }
 
 func (p *payee) Terms() policies.Terms { return p.terms }
@@ -66,7 +67,11 @@ func (p *payee) Admit(_ context.Context, in paystream.Intent) (paystream.View, e
 		return v, nil
 	}
 	h := in.Hash.Handle()
-	p.carrier.Allow(h, p.free)
+	if c := in.Continues; c != nil { // it begins later
+		p.counts[in.Hash] = c.Hash.Handle()
+	} else {
+		p.carrier.Allow(h, p.free)
+	}
 	p.known[in.Hash] = paystream.View{Handle: h, Round: 1, DueMsat: 1000, DueIn: time.Minute, LateIn: time.Minute, Allowance: p.free}
 	return p.known[in.Hash], nil
 }
@@ -108,7 +113,22 @@ func (p *payee) Invoice(ctx context.Context, h paystream.PaymentIDHash, round in
 
 func (p *payee) Authorize(ctx context.Context, h paystream.PaymentIDHash) (paystream.Handle, error) {
 	v, err := p.View(ctx, h)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other, ok := p.counts[h]; ok && err == nil {
+		return other, nil
+	}
 	return v.Handle, err
+}
+
+// begin lets the pay stream that continues another begin.
+func (p *payee) begin(old, next paystream.PaymentIDHash) {
+	p.carrier.Move(old.Handle(), next.Handle())
+	p.carrier.Allow(next.Handle(), p.free)
+	p.carrier.Stop(old.Handle(), paystream.ReasonCompleted)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.counts, next)
 }
 
 func (p *payee) failWith(h paystream.PaymentIDHash, err error) {

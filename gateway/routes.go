@@ -23,7 +23,7 @@ func (c *conn) open(ctx context.Context, payee Payee, req request) (int, any, er
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusCreated, newViewBody(v), c.show(in.Hash.Handle())
+	return http.StatusCreated, newViewBody(v), c.show(ctx, payee, in.Hash)
 }
 
 // view is GET /tops/v1/paystream.
@@ -36,7 +36,7 @@ func (c *conn) view(ctx context.Context, payee Payee, req request) (int, any, er
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, newViewBody(v), c.show(h.Handle())
+	return http.StatusOK, newViewBody(v), c.show(ctx, payee, h)
 }
 
 // end is DELETE /tops/v1/paystream. The connection was the pay stream's and
@@ -79,14 +79,21 @@ func (c *conn) invoice(ctx context.Context, payee Payee, req request) (int, any,
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, invoiceBody{Invoice: invoice}, c.show(h.Handle())
+	return http.StatusOK, invoiceBody{Invoice: invoice}, c.show(ctx, payee, h)
 }
 
-// show makes the connection one of the pay stream's, with its right to be idle.
-// A pay stream that is over has no connections; its questions are answered all
-// the same.
-func (c *conn) show(h paystream.Handle) error {
-	err := c.server.attach(c, h, false)
+// show makes the connection one of the pay stream's, with its right to be idle:
+// of the one before it, as for tunnels, while it has not begun. A pay stream that
+// is over has no connections; its questions are answered all the same.
+func (c *conn) show(ctx context.Context, payee Payee, h paystream.PaymentIDHash) error {
+	err := c.server.attach(c, h.Handle(), false)
+	if errors.Is(err, paystream.ErrUnknown) {
+		handle, notNow := payee.Authorize(ctx, h)
+		if notNow != nil {
+			return nil
+		}
+		err = c.server.attach(c, handle, false)
+	}
 	if errors.Is(err, paystream.ErrUnknown) {
 		return nil
 	}

@@ -22,8 +22,9 @@ type Payee interface {
 	// Terms are the terms on offer.
 	Terms() policies.Terms
 
-	// Admit takes an intent. When it returns without an error the pay stream's
-	// [paystream.Carrier.Allow] has been called.
+	// Admit takes an intent. When it returns without an error, either the pay
+	// stream's [paystream.Carrier.Allow] has been called, or Authorize names the
+	// one that it continues.
 	Admit(ctx context.Context, in paystream.Intent) (paystream.View, error)
 
 	// View is the payee's view of a pay stream.
@@ -52,7 +53,7 @@ type Config struct {
 	Dial   Dialer
 	Source func(netip.Addr) bool // whether a connection from there is from our own tor
 
-	Conns          int           // at once, 16384
+	Conns          int           // at once, 16384; a tunnel has two descriptors, and up to four more while an end does not read
 	Unauthorized   int           // of them without a pay stream, 512
 	PayStreamConns int           // of one pay stream, 128
 	PayStreamRate  int           // new tunnels of one pay stream, a second, 32; twice that in a burst

@@ -54,6 +54,9 @@ var (
 // trouble, which is nobody else's to read.
 const busyUnknown = 5 * time.Second
 
+// maxRetry is the longest Retry-After that is written, or believed.
+const maxRetry = 24 * time.Hour
+
 // describe turns an error into an answer. ours is false for an error that is
 // none of the protocol's.
 func describe(err error) (status int, retry time.Duration, body errorBody, ours bool) {
@@ -76,7 +79,7 @@ func describe(err error) (status int, retry time.Duration, body errorBody, ours 
 		if busy.TooMany {
 			status = http.StatusTooManyRequests
 		}
-		return status, max(busy.RetryAfter, time.Second), errorBody{Error: busy.Reason}, true
+		return status, min(max(busy.RetryAfter, time.Second), maxRetry), errorBody{Error: busy.Reason}, true
 	case errors.As(err, &target):
 		return target.status(), 0, errorBody{Error: target.Error(), Code: string(target.Code)}, true
 	case errors.As(err, &bad):
@@ -155,7 +158,7 @@ func isReason(s string) bool {
 
 func retryAfter(s string) (time.Duration, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || n > 86400 {
+	if err != nil || n > uint64(maxRetry/time.Second) {
 		return 0, fmt.Errorf("retry-after %q is no number of seconds up to a day", clean(s))
 	}
 	return time.Duration(n) * time.Second, nil
