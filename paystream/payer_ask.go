@@ -20,9 +20,9 @@ func (p *Payer) Ask(h Handle) {
 // ask gets the payee's view and goes by it.
 func (p *Payer) ask(ctx context.Context, s *payerStream) {
 	p.mu.Lock()
-	link := s.link
+	link, limit := s.link, min(10*time.Second, s.terms.Interval/3)
 	p.mu.Unlock()
-	bounded, cancel := context.WithTimeout(ctx, 10*time.Second)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ans, err := link.View(bounded, s.hash)
 	if ctx.Err() != nil {
@@ -46,7 +46,11 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 	default:
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))
 		s.tries++
-		if r := s.next(); r <= s.terms.Rounds && now.After(s.late(r).Add(max(s.terms.Grace, 30*time.Second))) {
+		switch r := s.next(); {
+		case r > s.terms.Rounds || !now.After(s.late(r)):
+		case s.state == payerLive: // a relay that does not answer is not worth waiting for any longer
+			p.applyLocked(s, payerStop, ReasonQuality)
+		case now.After(s.late(r).Add(max(s.terms.Grace, 30*time.Second))):
 			p.overdueLocked(s, ReasonCircuit)
 		}
 	}

@@ -105,11 +105,18 @@ func (p *Payer) start(ctx context.Context, s *payerStream, r, through int, amoun
 	}}
 	y.opening = s.state == payerOpening
 	err := p.cfg.Budget.Hold(now, y.Spend(), y.HeldMsat())
+	later := false
 	if err != nil {
 		s.err = err
+		if at := p.payMomentLocked(s, r); !y.opening && at.After(now) {
+			s.notBefore, later = at, true // an hour's budget may have room again by then
+		}
 	}
 	p.mu.Unlock()
-	if err != nil {
+	switch {
+	case later:
+		return
+	case err != nil:
 		p.stop(s, ReasonBudget)
 		return
 	}

@@ -1,6 +1,9 @@
 package paystream_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -225,6 +228,13 @@ func TestPayerNeverUsesANoteOrAttemptTwice(t *testing.T) {
 				w.Errorf("%+v was seen before", f)
 			}
 			seen[f.Metadata], seen[string(f.Note)] = true, true
+		}
+		secret, _ := w.journal.Secret(w.Context())
+		mac := hmac.New(sha256.New, secret[:])
+		id, _ := hex.DecodeString(string(w.node.fetches[2].Note))
+		mac.Write(append(id, 0, 0, 0, 0, 0, 0, 0x03, 0xe8, 0, 0, 0, 3)) // 1000 msat, the third attempt
+		if want := hex.EncodeToString(mac.Sum(nil)); w.node.fetches[2].Metadata != want {
+			w.Errorf("payer_metadata %s, want %s", w.node.fetches[2].Metadata, want)
 		}
 		for i := range 9 {
 			y := w.journal.payments[fmt.Sprintf("%s %d", h, i+1)]

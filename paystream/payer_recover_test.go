@@ -91,6 +91,48 @@ func TestPayerRestartWithMoneyOnItsWay(t *testing.T) {
 	}
 }
 
+// What was decided before a restart holds after it.
+func TestPayerRestartKeepsItsMind(t *testing.T) {
+	t.Run("leaving", func(t *testing.T) {
+		payerBubble(t, func(w *payerWorld) {
+			w.service = worthFunc(func() bool { return false })
+			w.start()
+			began := time.Now()
+			h := w.open()
+			w.at(began, 2*time.Minute)
+			w.want("DUE QUALITY")
+			w.stop()
+			w.service = nil
+			w.start()
+			if err := w.payer.Resume(h, w.relay); err != nil {
+				w.Fatal(err)
+			}
+			w.at(began, 3*time.Minute)
+			w.want("CLOSED QUALITY")
+			w.wantSent(0, 0)
+		})
+	})
+	t.Run("the controller pays", func(t *testing.T) {
+		payerBubble(t, func(w *payerWorld) {
+			w.start()
+			req := w.request()
+			req.NoPay = true
+			h, err := w.payer.Open(w.Context(), req)
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.stop()
+			w.start()
+			if err := w.payer.SetLink(h, w.relay); err != nil {
+				w.Fatal(err)
+			}
+			w.wait(3 * time.Minute)
+			w.want("CLOSED LATE")
+			w.wantSent(0, 0)
+		})
+	})
+}
+
 // An opening fee that was paid before a restart is not paid again after it.
 func TestPayerRestartWhileOpening(t *testing.T) {
 	payerBubble(t, func(w *payerWorld) {
