@@ -30,13 +30,16 @@ func checkBolt12(req paystream.InvoiceRequest, offer, d Decoded) (paystream.Invo
 	return invoice(d.InvoiceHash, d.InvoiceAmount, d.InvoiceCreated, d.InvoiceExpiry), nil
 }
 
-// checkBolt11 does the same for a plain invoice. The payee is known if the terms have an offer.
+// checkBolt11 does the same for a plain invoice. The payee is known if the terms have an offer; the hash of the
+// description, if they have a Lightning Address.
 func checkBolt11(req paystream.InvoiceRequest, offer, d Decoded) (paystream.Invoice, error) {
 	switch {
 	case !d.Valid:
 		return paystream.Invoice{}, errors.New("it is not valid")
 	case offer.OfferIssuerID != "" && d.Payee != offer.OfferIssuerID:
 		return paystream.Invoice{}, errors.New("another node issued it")
+	case offer.DescriptionHash != "" && d.DescriptionHash != offer.DescriptionHash:
+		return paystream.Invoice{}, errors.New("it commits to another description")
 	case d.AmountMsat != Msat(req.AmountMsat):
 		return paystream.Invoice{}, fmt.Errorf("it is for %d msat instead of %d", d.AmountMsat, req.AmountMsat)
 	case !isHash(d.PaymentHash):

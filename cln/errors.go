@@ -114,6 +114,9 @@ func shorten(s string) string {
 
 // cut takes at most n bytes off the front, whole runes only.
 func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}

@@ -15,6 +15,8 @@ type WalletOptions struct {
 	// MaxDelayBlocks is how long, in blocks, a payment that got stuck may hold its money: 0 is 288, two days. Core
 	// Lightning's own default is two weeks.
 	MaxDelayBlocks int
+	// Addresses asks Lightning Addresses for invoices; nil: terms with one are refused.
+	Addresses *Addresses
 	// Unpaced lets invoice requests go out as fast as they come: for nodes that do not drop any, such as a simulator's.
 	Unpaced bool
 	// Now is the clock that invoices expire by; nil is time.Now.
@@ -27,6 +29,7 @@ type Wallet struct {
 	now      func() time.Time
 	maxDelay int
 	commands payCommands
+	address  *Addresses
 	pace     *pacer // nil: unpaced
 	offers   *offerCache
 }
@@ -41,7 +44,7 @@ func NewWallet(c *Client, opts WalletOptions) *Wallet {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	w := &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, offers: newOfferCache()}
+	w := &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, address: opts.Addresses, offers: newOfferCache()}
 	if !opts.Unpaced {
 		w.pace = newPacer(opts.Now)
 	}
@@ -51,7 +54,10 @@ func NewWallet(c *Client, opts WalletOptions) *Wallet {
 // FetchInvoice implements [paystream.Wallet]. Requests to one payee are spread out, so that they are not dropped: a call
 // waits for its turn, or fails with ErrTryAgain at once if its turn does not come before ctx ends.
 func (w *Wallet) FetchInvoice(ctx context.Context, req paystream.InvoiceRequest) (paystream.Invoice, error) {
-	if req.Descriptor.Kind != policies.Offer {
+	switch {
+	case req.Descriptor.Kind == policies.LightningAddress && w.address != nil:
+		return w.fetchFromAddress(ctx, req)
+	case req.Descriptor.Kind != policies.Offer:
 		return paystream.Invoice{}, fmt.Errorf("%w: no invoice can be fetched from a %s", paystream.ErrRefused, req.Descriptor.Kind)
 	}
 	offer, err := w.offers.get(ctx, w.c, req.Descriptor.Value)
@@ -79,6 +85,18 @@ func (w *Wallet) CheckInvoice(ctx context.Context, req paystream.InvoiceRequest,
 		}
 	}
 	return w.check(ctx, req, offer, invoice)
+}
+
+// fetchFromAddress is FetchInvoice for a Lightning Address. The note goes along as the comment.
+func (w *Wallet) fetchFromAddress(ctx context.Context, req paystream.InvoiceRequest) (paystream.Invoice, error) {
+	text, hash, err := w.address.Invoice(ctx, req.Descriptor.Value, req.AmountMsat, string(req.Note))
+	if errors.As(err, new(*AddressError)) {
+		return paystream.Invoice{}, fmt.Errorf("%w: %w", paystream.ErrRefused, err)
+	}
+	if err != nil {
+		return paystream.Invoice{}, fmt.Errorf("%w: %w", paystream.ErrTryAgain, err)
+	}
+	return w.check(ctx, req, Decoded{DescriptionHash: hash}, text)
 }
 
 // check lets the node decode an invoice, and holds it to the request.
