@@ -1,25 +1,78 @@
+// Command tops is TOPS, the Onion Pay Stream: it pays the relays of Tor circuits,
+// and is paid as one, over Lightning. `tops --help` lists what it does; each
+// subcommand is a file here, and only reads flags and wires.
 package main
 
 import (
-	_ "github.com/BurntSushi/toml"
-	_ "github.com/alecthomas/kong"
-	_ "github.com/coreos/go-systemd/v22/daemon"
-	_ "github.com/creachadair/jrpc2"
-	_ "github.com/cretz/bine/process"
-	_ "github.com/elementsproject/glightning/glightning"
-	_ "github.com/google/go-cmp/cmp"
-	_ "github.com/rogpeppe/go-internal/testscript"
-	_ "github.com/rs/zerolog"
-	_ "github.com/santhosh-tekuri/jsonschema/v6"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/net/proxy"
-	_ "golang.org/x/sync/errgroup"
-	_ "golang.org/x/sys/unix"
-	_ "golang.org/x/time/rate"
-	_ "modernc.org/sqlite"
-	_ "pgregory.net/rapid"
-	_ "github.com/btcsuite/btcd/btcec/v2"
-	_ "go.yaml.in/yaml/v3"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
 )
 
-func main() {}
+type cli struct {
+	Run     runCmd     `cmd:"" help:"Run the roles that a configuration names."`
+	Status  statusCmd  `cmd:"" help:"Show what a running tops is doing."`
+	Ledger  ledgerCmd  `cmd:"" help:"Show the books."`
+	Relay   relayCmd   `cmd:"" help:"Set a relay's tor back to what it was."`
+	Demo    demoCmd    `cmd:"" help:"See it all happen on a private Tor network with play money."`
+	Sim     simCmd     `cmd:"" help:"Run play-money Lightning nodes."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+
+	LogLevel string           `default:"info" enum:"debug,info,warn,error" help:"How much to log: ${enum}."`
+	LogJSON  bool             `name:"log-json" help:"Log as JSON lines."`
+	Ver      kong.VersionFlag `name:"version" help:"Print the version."`
+}
+
+// env is what subcommands get from main.
+type env struct {
+	ctx    context.Context
+	stdout io.Writer
+	log    zerolog.Logger
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("tops"),
+		kong.Description("The Onion Pay Stream: pay the relays of Tor circuits over Lightning, one sat a minute, and be paid as one."),
+		kong.UsageOnError(),
+		kong.Vars{"version": "tops " + version()},
+	)
+	if err != nil {
+		panic(err) // the command definitions themselves are wrong
+	}
+	k, err := parser.Parse(args)
+	parser.FatalIfErrorf(err)
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = k.Run(&env{ctx: ctx, stdout: os.Stdout, log: logger(&c)})
+	if err == nil || errors.Is(err, context.Canceled) {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "tops:", err)
+	return 1
+}
+
+func logger(c *cli) zerolog.Logger {
+	level, err := zerolog.ParseLevel(c.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	var w io.Writer = zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: "15:04:05.000"}
+	if c.LogJSON {
+		w = os.Stderr
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}

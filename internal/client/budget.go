@@ -51,9 +51,9 @@ func (b *budget) Release(key string) {
 	b.b.Release(key)
 }
 
-// left lists every limit and how much of it is used.
-func (b *budget) left(now time.Time) []policies.Use {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Left(now)
+// Budget lists every limit and how much of it is used.
+func (c *Client) Budget() []policies.Use {
+	c.budget.mu.Lock()
+	defer c.budget.mu.Unlock()
+	return c.budget.b.Left(c.cfg.Now())
 }

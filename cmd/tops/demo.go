@@ -1,0 +1,12 @@
+package main
+
+import "github.com/el-tor/tops/internal/demo"
+
+type demoCmd struct {
+	JSON bool `help:"Print what happened as JSON."`
+	Keep bool `help:"Keep the demonstration's directory, with every log."`
+}
+
+func (c *demoCmd) Run(e *env) error {
+	return demo.Run(e.ctx, demo.Options{Out: e.stdout, JSON: c.JSON, Keep: c.Keep})
+}

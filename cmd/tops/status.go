@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/el-tor/tops/internal/app"
+	"github.com/el-tor/tops/internal/config"
+)
+
+type statusCmd struct {
+	configFlag
+	JSON bool `help:"Print as JSON."`
+}
+
+func (c *statusCmd) Run(e *env) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	st, err := app.AskStatus(e.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(e, st)
+	}
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "spent\t%d msat\t(routing %d, held %d)\n", st.Totals.SpentMsat, st.Totals.RoutingMsat, st.Totals.HeldMsat)
+	fmt.Fprintf(w, "earned\t%d msat\t(late %d, unclaimed %d)\n", st.Totals.EarnedMsat, st.Totals.LateMsat, st.Totals.UnclaimedMsat)
+	for _, u := range st.Budget {
+		fmt.Fprintf(w, "budget %s\t%d msat left\tof %d\n", u.Which, u.LeftMsat(), u.LimitMsat)
+	}
+	if st.NodeAway != "" {
+		fmt.Fprintf(w, "lightning\tdoes not answer\tsince %s\n", st.NodeAway)
+	}
+	fmt.Fprintf(w, "\nPAY STREAM\tROLE\tSTATUS\tROUND\tPAID\tDUE\tBYTES\tCIRCUIT\tREASON\n")
+	for _, s := range st.PayStreams {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%d\t%d\t%d\t%s\t%s\n",
+			s.Handle, s.Role, s.Status, s.Round, s.Rounds, s.PaidMsat, s.DueMsat, s.Bytes, s.Circuit, s.Reason)
+	}
+	return w.Flush()
+}

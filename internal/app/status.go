@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+	"github.com/el-tor/tops/proxy"
+)
+
+// Status is what `tops status` shows.
+type Status struct {
+	Version    string         `json:"version"`
+	Totals     ledger.Totals  `json:"totals"`
+	Budget     []policies.Use `json:"budget,omitempty"`
+	PayStreams []PayStream    `json:"paystreams"`
+	NodeAway   string         `json:"node_away,omitempty"` // since when it does not answer
+}
+
+// PayStream is a row of the status.
+type PayStream struct {
+	Handle      paystream.Handle `json:"handle"`
+	Role        string           `json:"role"` // payer or payee
+	Status      paystream.Status `json:"status"`
+	Reason      paystream.Reason `json:"reason,omitempty"`
+	Relay       string           `json:"relay"`
+	Circuit     string           `json:"circuit,omitempty"`
+	Round       int              `json:"round"`
+	Rounds      int              `json:"rounds"`
+	PaidThrough int              `json:"paid_through"`
+	PaidMsat    int64            `json:"paid_msat"`
+	DueMsat     int64            `json:"due_msat"`
+	HeldMsat    int64            `json:"held_msat,omitempty"`
+	Bytes       int64            `json:"bytes"`
+	Allowance   int64            `json:"allowance"`
+}
+
+// StatusSocket is where a running tops answers.
+func StatusSocket(c *config.Config) string { return filepath.Join(c.DataDir, "status.sock") }
+
+func (a *App) serveStatus(ctx context.Context) error {
+	ln, err := proxy.Listen("unix:"+StatusSocket(a.cfg), proxy.ListenOptions{})
+	if err != nil {
+		return fmt.Errorf("status socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		st, err := a.status(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(st)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (a *App) status(ctx context.Context) (st Status, err error) {
+	st.Version = a.engine.Version
+	st.PayStreams = []PayStream{}
+	if st.Totals, err = a.books.Totals(ctx); err != nil {
+		return st, err
+	}
+	if a.client != nil {
+		st.Budget = a.client.Budget()
+		for _, s := range a.client.PayStreams() {
+			st.PayStreams = append(st.PayStreams, PayStream{
+				Handle: s.Handle, Role: "payer", Status: s.Status, Reason: s.Reason, Relay: s.Relay, Circuit: s.Circuit,
+				Round: s.Round, Rounds: s.Rounds, PaidThrough: s.PaidThrough, PaidMsat: s.PaidMsat, DueMsat: s.DueMsat,
+				HeldMsat: s.HeldMsat, Bytes: s.UsedBytes, Allowance: s.Allowance,
+			})
+		}
+	}
+	if a.relay != nil {
+		if since, away := a.relay.Away(); away {
+			st.NodeAway = since.Format(time.RFC3339)
+		}
+		for h, s := range a.relay.PayStreams() {
+			st.PayStreams = append(st.PayStreams, PayStream{
+				Handle: h, Role: "payee", Status: s.Status, Reason: s.Reason, Relay: a.engine.Relay.Relay,
+				Round: s.Round, Rounds: s.Rounds, PaidThrough: s.PaidThrough, PaidMsat: s.BalanceMsat, DueMsat: s.DueMsat,
+				Bytes: s.Bytes, Allowance: s.Allowance,
+			})
+		}
+	}
+	slices.SortFunc(st.PayStreams, func(x, y PayStream) int { return strings.Compare(string(x.Handle), string(y.Handle)) })
+	return st, nil
+}
+
+// AskStatus asks a running tops.
+func AskStatus(ctx context.Context, c *config.Config) (st Status, err error) {
+	hc := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", StatusSocket(c))
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tops/status", nil)
+	if err != nil {
+		return st, err
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return st, fmt.Errorf("tops does not run with this configuration: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return st, fmt.Errorf("tops answers %s", resp.Status)
+	}
+	return st, json.NewDecoder(resp.Body).Decode(&st)
+}

@@ -1,0 +1,252 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream"
+)
+
+// relayKill kills the relay's tops in round 3 of one pay stream, and in round 1
+// of another, and starts it again.
+func (s *stage) relayKill(ctx context.Context) error {
+	c, err := connect(ctx, s.w)
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	circ, handle, _, err := s.open(ctx, c)
+	if err != nil {
+		return err
+	}
+	if _, err := c.wait(ctx, "round 2 to be paid", 3*interval, status(circ, controlspec.StatusPaid)); err != nil {
+		return err
+	}
+	if _, _, err := s.settlement(ctx, paystream.Handle(handle), 2); err != nil {
+		return err
+	}
+	if err := s.restartRelay(ctx); err != nil {
+		return err
+	}
+	for round := 3; round <= 5; round++ {
+		if _, err := c.wait(ctx, fmt.Sprintf("round %d to be paid after the restart", round), 4*interval, func(h heard) bool {
+			return h.Handle == handle && h.Status == controlspec.StatusPaid && h.PaidMsat == int64(1000*(round-1))
+		}); err != nil {
+			return err
+		}
+		if _, _, err := s.settlement(ctx, paystream.Handle(handle), round); err != nil {
+			return err
+		}
+	}
+	conn, err := dialSOCKS(ctx, socksPort, "circ="+circ)
+	if err != nil {
+		return fmt.Errorf("connect through the same circuit after the restart: %w", err)
+	}
+	d := fetch(conn, 200_000)
+	if err := until(ctx, "bytes after the restart", 5*time.Second, func() bool { return d.bytes.Load() > 0 || d.ended() }); err != nil {
+		return err
+	}
+	s.check(!d.ended(), "a download after the restart failed: %v", d.err)
+	s.check(s.creditedOnce(ctx, paystream.Handle(handle)), "a round was credited twice, or not at all")
+	s.sayf("  in round 3: pay stream %s goes on and is paid through round 5, each round credited once", handle)
+	if _, err := c.conn.Do(ctx, "CLOSECIRCUIT "+circ); err != nil {
+		return err
+	}
+	return s.killInRoundOne(ctx, c)
+}
+
+func (s *stage) killInRoundOne(ctx context.Context, c *controller) error {
+	circ, err := c.extend(ctx, s.w.path)
+	if err != nil {
+		return err
+	}
+	free, err := c.wait(ctx, "the relay to accept the intent", 30*time.Second, status(circ, controlspec.StatusFree))
+	if err != nil {
+		return err
+	}
+	if err := s.restartRelay(ctx); err != nil {
+		return err
+	}
+	if _, err := c.wait(ctx, "round 2 to be paid after the restart", 30*time.Second, func(h heard) bool {
+		return h.Handle == free.Handle && h.Status == controlspec.StatusPaid
+	}); err != nil {
+		return err
+	}
+	if _, _, err := s.settlement(ctx, paystream.Handle(free.Handle), 2); err != nil {
+		return err
+	}
+	intents := 0
+	for _, h := range c.all(free.Handle) {
+		if h.Status == controlspec.StatusIntent {
+			intents++
+		}
+	}
+	s.check(intents == 2, "the relay accepted the intent %d times, not once before and once after the kill", intents)
+	s.sayf("  in round 1: the relay had forgotten the unpaid pay stream %s, the next POST was accepted and paid", free.Handle)
+	_, err = c.conn.Do(ctx, "CLOSECIRCUIT "+circ)
+	return err
+}
+
+func (s *stage) restartRelay(ctx context.Context) error {
+	s.w.relayP.kill()
+	s.report.RelayKills++
+	return s.w.startRelay(ctx)
+}
+
+// creditedOnce reports whether each round that was paid stands in the relay's
+// books once.
+func (s *stage) creditedOnce(ctx context.Context, h paystream.Handle) bool {
+	books, err := s.w.books(ctx, "relay")
+	if err != nil {
+		return false
+	}
+	defer books.Close()
+	story, err := books.PayStream(ctx, h)
+	if err != nil {
+		return false
+	}
+	seen := make(map[int]int)
+	for _, b := range story.Bookings {
+		seen[b.Round]++
+	}
+	for r := 2; r <= 5; r++ {
+		if seen[r] != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// clientKills is how often the client is killed in the middle of a payment.
+const clientKills = 5
+
+// clientKill kills the client's tops between invoice and payment.
+func (s *stage) clientKill(ctx context.Context) error {
+	// Payments take their time here, so that there is a middle.
+	if err := s.w.sim.faults(ctx, "payer", map[string]string{"paydelay": "300ms"}); err != nil {
+		return err
+	}
+	defer func() { _ = s.w.sim.faults(ctx, "payer", map[string]string{"paydelay": "0s"}) }()
+	c, err := connect(ctx, s.w)
+	if err != nil {
+		return err
+	}
+	circ, handle, _, err := s.open(ctx, c)
+	c.conn.Close()
+	if err != nil {
+		return err
+	}
+	for range clientKills {
+		if err := s.killWhilePaying(ctx, paystream.Handle(handle)); err != nil {
+			return err
+		}
+	}
+	if c, err = connect(ctx, s.w); err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	if _, err := c.wait(ctx, "a payment after the kills", 4*interval, func(h heard) bool {
+		return h.Handle == handle && h.Status == controlspec.StatusPaid
+	}); err != nil {
+		return err
+	}
+	if _, err := c.conn.Do(ctx, "CLOSECIRCUIT "+circ); err != nil {
+		return err
+	}
+	paid, err := s.paidOnce(ctx, paystream.Handle(handle))
+	if err != nil {
+		return err
+	}
+	s.sayf("  killed %d times in the middle of a payment: %d rounds of pay stream %s were paid, each once", clientKills, paid, handle)
+	return nil
+}
+
+// killWhilePaying waits until the client's books say that a payment has an
+// invoice, or is being paid, and kills the client then.
+func (s *stage) killWhilePaying(ctx context.Context, h paystream.Handle) error {
+	books, err := s.w.books(ctx, "client")
+	if err != nil {
+		return err
+	}
+	err = until(ctx, "a payment to begin", 4*interval, func() bool {
+		story, err := books.PayStream(ctx, h)
+		if err != nil {
+			return false
+		}
+		for _, p := range story.Payments {
+			if p.Step == paystream.StepInvoice || p.Step == paystream.StepPaying {
+				return true
+			}
+		}
+		return false
+	})
+	books.Close()
+	if err != nil {
+		return err
+	}
+	s.w.client.kill()
+	s.report.PayerKills++
+	if err := s.w.startClient(ctx); err != nil {
+		return err
+	}
+	return s.settled(ctx, h)
+}
+
+// settled waits until the restarted client knows what became of the payment.
+func (s *stage) settled(ctx context.Context, h paystream.Handle) error {
+	books, err := s.w.books(ctx, "client")
+	if err != nil {
+		return err
+	}
+	defer books.Close()
+	return until(ctx, "the payment that was cut short to be resolved", 20*time.Second, func() bool {
+		story, err := books.PayStream(ctx, h)
+		return err == nil && !anyOpen(story)
+	})
+}
+
+func anyOpen(story ledger.Story) bool {
+	for _, p := range story.Payments {
+		if p.Step.Open() {
+			return true
+		}
+	}
+	return false
+}
+
+// paidOnce compares the client's books of a pay stream with the relay's.
+func (s *stage) paidOnce(ctx context.Context, h paystream.Handle) (rounds int, err error) {
+	paid, booked := make(map[string]int64), make(map[string]int64)
+	perRound := make(map[int]int)
+	for _, role := range []string{"client", "relay"} {
+		books, err := s.w.books(ctx, role)
+		if err != nil {
+			return 0, err
+		}
+		story, err := books.PayStream(ctx, h)
+		books.Close()
+		if err != nil {
+			return 0, err
+		}
+		for _, p := range story.Payments {
+			if p.Step == paystream.StepPaid {
+				paid[string(p.Note)] += p.AmountMsat
+			}
+		}
+		for _, b := range story.Bookings {
+			booked[b.Note] += b.AmountMsat
+			perRound[b.Round]++
+		}
+	}
+	for r, n := range perRound {
+		s.check(n == 1, "round %d was paid %d times", r, n)
+	}
+	s.check(len(paid) == len(booked), "the client paid %d rounds, the relay booked %d", len(paid), len(booked))
+	for note, msat := range booked {
+		s.check(paid[note] == msat, "one round: %d msat paid, %d booked", paid[note], msat)
+	}
+	return len(perRound), nil
+}

@@ -1,0 +1,152 @@
+package testnet
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Outside is a second network namespace, joined to the network's by a pair of
+// virtual cables: the internet, as far as the relays are concerned. A server that
+// is to be fetched from through a gateway listens here, because a gateway connects
+// to no address of its own machine, and the network's namespace is one machine.
+type Outside struct {
+	ns netns.NsHandle
+}
+
+// The two ends of the cable, on a link-local net that nobody routes.
+var (
+	insideEnd  = netip.MustParsePrefix("169.254.77.1/30")
+	outsideEnd = netip.MustParsePrefix("169.254.77.2/30")
+)
+
+// NewOutside makes the namespace, with one address for each server, and routes
+// the addresses there. The process must have called [Enter]; everything goes with
+// the process, or with Close.
+func NewOutside(addrs ...netip.Addr) (_ *Outside, err error) {
+	if !entered() {
+		return nil, fmt.Errorf("testnet: not in a namespace of our own; call Enter first")
+	}
+	o := &Outside{}
+	if o.ns, err = newNamespace(); err != nil {
+		return nil, fmt.Errorf("testnet: making the outside: %w", err)
+	}
+	if err := o.join(addrs); err != nil {
+		o.Close()
+		return nil, fmt.Errorf("testnet: joining the outside: %w", err)
+	}
+	return o, nil
+}
+
+// newNamespace makes a namespace without moving the process there: a thread goes,
+// and ends.
+func newNamespace() (netns.NsHandle, error) {
+	type made struct {
+		ns  netns.NsHandle
+		err error
+	}
+	result := make(chan made)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			result <- made{err: err}
+			return
+		}
+		ns, err := netns.Get()
+		result <- made{ns, err}
+	}()
+	m := <-result
+	return m.ns, m.err
+}
+
+func (o *Outside) join(addrs []netip.Addr) error {
+	cable := &netlink.Veth{
+		LinkAttrs: netlink.LinkAttrs{Name: "outside"}, PeerName: "inside",
+		PeerNamespace: netlink.NsFd(o.ns),
+	}
+	if err := netlink.LinkAdd(cable); err != nil {
+		return err
+	}
+	here, err := netlink.NewHandle()
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	there, err := netlink.NewHandleAt(o.ns)
+	if err != nil {
+		return err
+	}
+	defer there.Close()
+	if err := raise(here, "outside", insideEnd); err != nil {
+		return err
+	}
+	if err := raise(there, "inside", outsideEnd); err != nil {
+		return err
+	}
+	lo, err := there.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := there.LinkSetUp(lo); err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		if err := there.AddrAdd(lo, &netlink.Addr{IPNet: host(a)}); err != nil {
+			return err
+		}
+		if err := here.RouteAdd(&netlink.Route{Dst: host(a), Gw: outsideEnd.Addr().AsSlice()}); err != nil {
+			return err
+		}
+	}
+	back, err := there.LinkByName("inside")
+	if err != nil {
+		return err
+	}
+	return there.RouteAdd(&netlink.Route{LinkIndex: back.Attrs().Index, Gw: insideEnd.Addr().AsSlice()})
+}
+
+// raise gives one end of the cable its address.
+func raise(h *netlink.Handle, name string, addr netip.Prefix) error {
+	link, err := h.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	ipnet := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
+	if err := h.AddrAdd(link, &netlink.Addr{IPNet: ipnet}); err != nil {
+		return err
+	}
+	return h.LinkSetUp(link)
+}
+
+func host(a netip.Addr) *net.IPNet {
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
+}
+
+// Listen listens on an address of the outside. A socket stays in the namespace in
+// which it was made, whoever uses it.
+func (o *Outside) Listen(network, address string) (net.Listener, error) {
+	type made struct {
+		ln  net.Listener
+		err error
+	}
+	result := make(chan made)
+	go func() {
+		runtime.LockOSThread() // never unlocked: this thread must serve nobody else
+		if err := netns.Set(o.ns); err != nil {
+			result <- made{err: err}
+			return
+		}
+		ln, err := net.Listen(network, address)
+		result <- made{ln, err}
+	}()
+	m := <-result
+	return m.ln, m.err
+}
+
+// Close gives the namespace up; it goes when the last socket in it does.
+func (o *Outside) Close() error { return o.ns.Close() }
