@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
@@ -96,9 +95,9 @@ func (d *door) answer(cmd controlspec.Command) (reply []byte, in bool, err error
 		d.asked = true
 		return d.protocolInfo(), false, nil
 	case cmd.Name == "AUTHCHALLENGE" && !cmd.Block && d.expect == nil:
-		reply, err := d.challenge(cmd.Args)
-		if err != nil {
-			return end(513, err.Error())
+		reply, why := d.challenge(cmd.Args)
+		if why != "" {
+			return end(513, why)
 		}
 		return reply, false, nil
 	case cmd.Name == "AUTHENTICATE" && !cmd.Block:
@@ -134,20 +133,21 @@ func (d *door) protocolInfo() []byte {
 	return append(b, "250 OK\r\n"...)
 }
 
-func (d *door) challenge(args string) ([]byte, error) {
+// challenge answers AUTHCHALLENGE, or says why not.
+func (d *door) challenge(args string) (reply []byte, why string) {
 	method, arg, _ := strings.Cut(args, " ")
 	if !strings.EqualFold(method, "SAFECOOKIE") || !d.cookies() {
-		return nil, fmt.Errorf("AUTHCHALLENGE only supports SAFECOOKIE authentication")
+		return nil, "AUTHCHALLENGE only supports SAFECOOKIE authentication"
 	}
 	nonce, err := decodeSecret(arg)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid base16 client nonce")
+		return nil, "Invalid base16 client nonce"
 	}
 	own := make([]byte, controlspec.CookieSize)
 	rand.Read(own)
 	server, client := controlspec.SafeCookie(d.auth.Cookie, nonce, own)
 	d.expect = client
-	return fmt.Appendf(nil, "250 AUTHCHALLENGE SERVERHASH=%X SERVERNONCE=%X\r\n", server, own), nil
+	return fmt.Appendf(nil, "250 AUTHCHALLENGE SERVERHASH=%X SERVERNONCE=%X\r\n", server, own), ""
 }
 
 // authenticate returns why not; empty: the controller is who it should be.
@@ -176,7 +176,7 @@ func (d *door) authenticate(args string) string {
 // decodeSecret reads hex digits or a QuotedString.
 func decodeSecret(s string) ([]byte, error) {
 	if !strings.HasPrefix(s, `"`) {
-		return hex.DecodeString(string(bytes.TrimSpace([]byte(s))))
+		return hex.DecodeString(strings.TrimSpace(s))
 	}
 	v, rest, err := controlspec.Unquote(s)
 	if err == nil && rest != "" {

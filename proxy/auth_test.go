@@ -158,17 +158,15 @@ func TestLogin(t *testing.T) {
 }
 
 func FuzzOwnAuth(f *testing.F) {
-	tor := startFakeTor(f, ok)
-	e := newEngine()
-	srv := with(tor.addr, e)
-	srv.Auth = &proxy.Auth{CookieFile: "/cookie", Cookie: bytes.Repeat([]byte{1}, 32)}
-	tor2 := startFakeTor(f, func(cmd controlspec.Command) string {
+	tor := startFakeTor(f, func(cmd controlspec.Command) string {
 		if cmd.Name == "PROTOCOLINFO" {
 			return "250-PROTOCOLINFO 1\r\n250-AUTH METHODS=NULL\r\n250 OK\r\n"
 		}
 		return ok(cmd)
 	})
-	srv.Dial = proxy.Dialer("unix:" + tor2.addr)
+	e := newEngine()
+	srv := with(tor.addr, e)
+	srv.Auth = &proxy.Auth{CookieFile: "/cookie", Cookie: bytes.Repeat([]byte{1}, 32)}
 	path := serve(f, srv)
 	f.Add([]byte("PROTOCOLINFO 1\r\nAUTHCHALLENGE SAFECOOKIE 00\r\nAUTHENTICATE \"x\"\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {

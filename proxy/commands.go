@@ -63,12 +63,20 @@ func (s *session) stage(line controlspec.CommandLine) error {
 	return nil
 }
 
+// errNoArguments is said in tor's stead: tor 0.4.9.11 dies of such a line.
+var errNoArguments error = controlspec.Errorf(512, "Bad arguments to SETCIRCUITPURPOSE: Need at least 1 argument(s)")
+
 // command handles one line. An error ends the listening to the controller.
 func (s *session) command(ctx context.Context, line controlspec.CommandLine) error {
 	if line.Data || !line.Begin || !line.EOL {
 		return s.stage(line)
 	}
-	if err := line.Check(); err != nil {
+	w := wordOf(line.Raw)
+	err := line.Check()
+	if err == nil && w == wordSetPurpose && len(bytes.Fields(line.Raw)) == 1 {
+		err = errNoArguments
+	}
+	if err != nil {
 		authed, derr := s.drain()
 		if derr != nil {
 			return derr
@@ -76,11 +84,13 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 		if !authed {
 			return s.stage(line)
 		}
-		return s.refuse(line, controlspec.Errorf(500, "Syntax error: %v", err))
+		if err != errNoArguments {
+			err = controlspec.Errorf(500, "Syntax error: %v", err)
+		}
+		return s.refuse(line, err)
 	}
-	w := wordOf(line.Raw)
 	switch w {
-	case wordNone:
+	case wordNone, wordSetPurpose:
 		return s.stage(line)
 	case wordProtocolInfo, wordAuthenticate:
 		if s.door != nil {
@@ -171,6 +181,7 @@ const (
 	wordNone word = iota
 	wordAuthenticate
 	wordProtocolInfo
+	wordSetPurpose
 	wordQuit
 	wordHSPost
 	wordExtendPaid
@@ -202,6 +213,8 @@ func wordOf(raw []byte) word {
 	switch string(up[:n]) {
 	case "AUTHENTICATE":
 		return wordAuthenticate
+	case "SETCIRCUITPURPOSE":
+		return wordSetPurpose
 	case "PROTOCOLINFO":
 		return wordProtocolInfo
 	case "QUIT":

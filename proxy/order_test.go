@@ -1,7 +1,10 @@
 package proxy_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -97,6 +100,47 @@ func TestOrder(t *testing.T) {
 		}
 		if len(want) > 0 || !s.Whole() {
 			rt.Fatalf("%d replies are missing", len(want))
+		}
+	})
+}
+
+// Who says nothing that is ours, or refused, gets what a direct connection
+// gives.
+func FuzzTransparent(f *testing.F) {
+	tor := startFakeTor(f, ok)
+	path := serve(f, with(tor.addr, newEngine()))
+	f.Add([]byte("AUTHENTICATE\r\n+LOADCONF\nx\r\n..\n.\r\nGETINFO a b\nquit\r\nFOO\r\n"))
+	f.Add([]byte("+x\n+x\n.\n.\n \n\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := controlspec.NewCommandReader(bytes.NewReader(in))
+		for {
+			cmd, err := r.ReadCommand()
+			if err == controlspec.ErrBareCR || err == controlspec.ErrNUL {
+				return
+			}
+			if err != nil {
+				break
+			}
+			switch cmd.Name { // not transparent
+			case "ATTACHSTREAM", "EXTENDCIRCUIT", "EXTENDPAIDCIRCUIT", "SETEVENTS", "USEFEATURE", "SETCIRCUITPURPOSE", "HSPOST":
+				return
+			}
+			if strings.Contains(cmd.Args, "tops/") || strings.Contains(strings.ToUpper(cmd.Args), "PAYMENT") {
+				return
+			}
+		}
+		var got [2][]byte
+		for i, p := range []string{tor.addr, path} {
+			c := dial(t, p)
+			go func() {
+				c.Write(in)
+				c.Conn.(*net.UnixConn).CloseWrite()
+			}()
+			got[i], _ = io.ReadAll(c.r) // a reset may end it, after QUIT
+			c.Close()
+		}
+		if !bytes.Equal(got[0], got[1]) {
+			t.Fatalf("direct %q\nproxied %q", got[0], got[1])
 		}
 	})
 }

@@ -75,6 +75,7 @@ func TestWordsOnTor(t *testing.T) {
 		{"attach", "ATTACHSTREAM 3 7\r\nATTACHSTREAM 3 7 HOP=2\r\nATTACHSTREAM 3 0", "551 The exit of circuit 7 takes tops streams only; use the tops SOCKS port\r\n552 Unknown stream \"3\"\r\n552 Unknown stream \"3\"\r\n"},
 		{"upgrade", "EXTENDCIRCUIT 0 a,b\r\nEXTENDCIRCUIT 0 foo\r\nEXTENDCIRCUIT 5 a,b", "250 EXTENDED 9\r\n552 No such router \"foo\"\r\n552 Unknown circuit \"5\"\r\n"},
 		{"bare CR", "GETINFO a\rb\r\n+FOO a\rb\r\nGETINFO version\r\n.\r\nGETINFO version", "500 Syntax error: bare CR in a command\r\n500 Syntax error: bare CR in a command\r\n" + version},
+		{"what tor dies of", "SETCIRCUITPURPOSE \r\nGETINFO version\r\nSETCIRCUITPURPOSE 1 purpose=x", "512 Bad arguments to SETCIRCUITPURPOSE: Need at least 1 argument(s)\r\n" + version + "552 Unknown circuit \"1\"\r\n"},
 		{"NUL", "GETINFO version\x00x\r\nGETINFO version", "500 Syntax error: NUL in a command\r\n" + version},
 		// tor answers the first of these with nothing.
 		{"hspost", "+HSPOST\r\nx\r\n.\r\nGETINFO version\r\n" + paid + "\r\n+HSPOST HSADDRESS=x\r\nx\r\n.\r\n" + paid + "\r\nGETINFO version", version + "250 EXTENDED 7\r\n512 Malformed onion address\r\n250 EXTENDED 7\r\n" + version},
