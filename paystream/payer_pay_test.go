@@ -200,6 +200,51 @@ func TestPayerPrepaysForRoutingFees(t *testing.T) {
 	})
 }
 
+// Four rounds at once meet a cap of 25 %. Five and four do better than four, four
+// and a last one that is too small; unless the user risks no more than four.
+func TestPayerLeavesNoSmallRest(t *testing.T) {
+	for risk, want := range map[int]int64{10: 12_000, 4: 10_000} {
+		payerBubble(t, func(w *payerWorld) {
+			w.relay.terms.Grace = time.Minute
+			w.policy.MaxRoutingPercent, w.policy.Risk = 25, risk
+			w.node.fee = 1000
+			w.start()
+			began := time.Now()
+			w.open()
+			w.at(began, 12*time.Minute)
+			w.wantSent(want, 2)
+			if risk == 4 {
+				w.want("DUE FEE")
+			} else {
+				w.want("COMPLETED COMPLETED")
+			}
+			w.agree()
+		})
+	}
+}
+
+// A controller may bring the notes and let the engine pay.
+func TestPayerPaysUnderNotesThatWereBrought(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.start()
+		req := w.request()
+		for range req.Terms.Rounds {
+			req.RoundIDs = append(req.RoundIDs, paystream.RoundID(paystream.NewPreimage().Hex()))
+		}
+		if _, err := w.payer.Open(w.Context(), req); err != nil {
+			w.Fatal(err)
+		}
+		w.wait(10 * time.Minute)
+		for i, f := range w.node.fetches {
+			if f.Note != req.RoundIDs[i+1] {
+				w.Errorf("round %d is paid under %s, want %s", i+2, f.Note, req.RoundIDs[i+1])
+			}
+		}
+		w.wantSent(10_000, 9)
+		w.agree()
+	})
+}
+
 func TestPayerGivesUpWhenRoutingCostsTooMuch(t *testing.T) {
 	payerBubble(t, func(w *payerWorld) {
 		w.relay.terms.Grace = time.Minute
