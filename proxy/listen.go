@@ -24,9 +24,11 @@ type ListenOptions struct {
 	AllowRemote bool
 }
 
-// Listen listens on "host:port" or "unix:PATH". A socket that a dead process
-// left is replaced, one that answers is not. A unix socket has its mode from
-// the first moment.
+// Listen listens on "host:port" or "unix:PATH", or takes over what systemd
+// listens on under the name of "systemd:NAME" (FileDescriptorName=, or the socket
+// unit's name). A unix socket that a dead process left is replaced, one that
+// answers is not; it has its mode from the first moment. A socket of systemd's
+// has the mode that its unit says.
 func Listen(addr string, o ListenOptions) (net.Listener, error) {
 	ln, err := listen(addr, o)
 	if err != nil {
@@ -36,6 +38,9 @@ func Listen(addr string, o ListenOptions) (net.Listener, error) {
 }
 
 func listen(addr string, o ListenOptions) (net.Listener, error) {
+	if name, ok := strings.CutPrefix(addr, "systemd:"); ok {
+		return fromSystemd(name, o)
+	}
 	network, addr, err := splitAddr(addr)
 	if err != nil {
 		return nil, err
@@ -47,10 +52,17 @@ func listen(addr string, o ListenOptions) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !tcp.IP.IsLoopback() && !o.AllowRemote {
-		return nil, errors.New("the address is not on the loopback; whoever reaches a control port rules tor")
+	if err := checkLocal(tcp, o); err != nil {
+		return nil, err
 	}
 	return net.ListenTCP("tcp", tcp)
+}
+
+func checkLocal(addr net.Addr, o ListenOptions) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !o.AllowRemote {
+		return errors.New("the address is not on the loopback; whoever reaches a control port rules tor")
+	}
+	return nil
 }
 
 func listenUnix(path string, o ListenOptions) (net.Listener, error) {

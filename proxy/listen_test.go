@@ -5,7 +5,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,4 +107,60 @@ func TestDialerRetries(t *testing.T) {
 		t.Fatal(r.err)
 	}
 	r.conn.Close()
+}
+
+// The test runs itself with two sockets passed as systemd does.
+func TestListenSystemd(t *testing.T) {
+	if os.Getenv("TOPS_TEST_SYSTEMD") != "" {
+		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+		if ln, err := proxy.Listen("systemd:other", proxy.ListenOptions{}); err == nil {
+			ln.Close()
+			t.Error("a socket that was not passed")
+		}
+		if ln, err := proxy.Listen("systemd:remote", proxy.ListenOptions{}); err == nil {
+			ln.Close()
+			t.Error("a socket that other machines reach")
+		}
+		ln, err := proxy.Listen("systemd:control", proxy.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		return
+	}
+	file := func(addr string) *os.File {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		f, err := ln.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if addr != "127.0.0.1:0" {
+			return f
+		}
+		conn, err := net.Dial("tcp", ln.Addr().String()) // waits in the backlog
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return f
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestListenSystemd$")
+	cmd.ExtraFiles = []*os.File{file("0.0.0.0:0"), file("127.0.0.1:0")}
+	cmd.Env = append(os.Environ(), "TOPS_TEST_SYSTEMD=1", "LISTEN_FDS=2", "LISTEN_FDNAMES=remote:control")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := proxy.Listen("systemd:control", proxy.ListenOptions{}); err == nil {
+		t.Error("sockets that were passed to nobody")
+	}
 }

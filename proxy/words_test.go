@@ -176,16 +176,16 @@ func TestEventsDuringExtend(t *testing.T) {
 		<-release
 		return "", errors.New("secret")
 	}
-	var reported error
+	reported := make(chan error, 1)
 	srv := with(tor.addr, e)
-	srv.OnError = func(_ proxy.Controller, err error) { reported = err }
+	srv.OnError = func(_ proxy.Controller, err error) { reported <- err }
 	c := dial(t, serve(t, srv))
 	c.send("AUTHENTICATE\r\n" + paid + "\r\nGETINFO version\r\n")
 	c.want("250 OK\r\n650 CIRC 7 LAUNCHED\r\n")
 	close(release)
 	c.want("551 Internal error of tops, see its log\r\n250-version=tor's\r\n250 OK\r\n")
-	if reported == nil {
-		t.Error("the engine's error is lost")
+	if err := <-reported; err.Error() != "secret" {
+		t.Errorf("reported %v", err)
 	}
 }
 
