@@ -62,6 +62,20 @@ func (c *Client) FetchInvoice(ctx context.Context, offer string, amount Msat, no
 	}, &v)
 }
 
+// FetchBIP353 finds the offer behind a BIP 353 name, user@domain, in the DNS.
+func (c *Client) FetchBIP353(ctx context.Context, name string) (offer string, err error) {
+	var v struct{ Instructions []struct{ Offer string } }
+	if err := c.Call(ctx, "fetchbip353", map[string]any{"address": name}, &v); err != nil {
+		return "", err
+	}
+	for _, i := range v.Instructions {
+		if i.Offer != "" {
+			return i.Offer, nil
+		}
+	}
+	return "", &Error{Method: "fetchbip353", Code: CodeParams, Message: "the name has no offer"}
+}
+
 // Decoded is what decode says of an offer or of an invoice of either kind.
 type Decoded struct {
 	Type  string

@@ -22,6 +22,10 @@
 //	ErrRefused      nothing moved; this invoice will never be paid. ErrFee is the kind that routing is to blame for
 //	ErrUnavailable  the node was not asked
 //
+// Terms name their payee by an offer, by a BIP 353 name that leads to one (fetchbip353), or by a Lightning Address, which
+// [Addresses] asks over https through a dialler of the caller's. Only an offer is asked by onion message, which shows
+// nobody who pays.
+//
 // A payee's node drops invoice requests that come faster than four a second from one peer, without a word. The wallet
 // spaces its own; what is dropped nevertheless fails as ErrTryAgain, and the same request later gets the same invoice,
 // because its payer_metadata is the same.
@@ -34,7 +38,7 @@
 // that cannot fetch one, and sweeps up its own expired ones; it never lists all of a node's invoices, and touches none
 // that is not its own.
 //
-// [Client.Health] is for both: does the node answer, is it up to date, has it the liquidity, and would it show its
+// [Client.Health], or [Watch] as long as it takes, is for both: does the node answer, is it up to date, has it the liquidity, and would it show its
 // address to those that it pays?
 //
 // Error texts hold no invoice, hash or preimage. The package never logs.

@@ -18,7 +18,7 @@ import (
 // away) whoever goes by the errors of the wallet pays each round once, and the payee learns of each payment once.
 func TestExactlyOnceOnABadDay(t *testing.T) {
 	t.Parallel()
-	const rounds = 40
+	const rounds = 25
 	w := newWorld(t, options{world: clnsim.Options{Seed: 1}})
 	d := w.offer()
 	wallet := cln.NewWallet(w.alice, cln.WalletOptions{Unpaced: true})

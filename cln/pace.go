@@ -2,7 +2,6 @@ package cln
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -58,34 +57,3 @@ func (p *pacer) limiter(payee string) *rate.Limiter {
 
 // maxPayees is when those that were not asked for a minute are forgotten.
 const maxPayees = 1024
-
-// offerCache keeps what decode said of the offers that are paid to: it never changes.
-type offerCache struct {
-	mu    sync.Mutex // protects known
-	known map[string]Decoded
-}
-
-func newOfferCache() *offerCache { return &offerCache{known: map[string]Decoded{}} }
-
-func (o *offerCache) get(ctx context.Context, c *Client, text string) (Decoded, error) {
-	o.mu.Lock()
-	d, ok := o.known[text]
-	o.mu.Unlock()
-	if ok {
-		return d, nil
-	}
-	d, err := c.Decode(ctx, text)
-	if err != nil {
-		return d, err
-	}
-	if d.Type != "bolt12 offer" || !d.Valid {
-		return d, &Error{Method: "decode", Code: CodeParams, Message: fmt.Sprintf("%q, valid %t, is no offer", d.Type, d.Valid)}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.known) >= maxPayees {
-		clear(o.known)
-	}
-	o.known[text] = d
-	return d, nil
-}

@@ -31,7 +31,8 @@ type Wallet struct {
 	commands payCommands
 	address  *Addresses
 	pace     *pacer // nil: unpaced
-	offers   *offerCache
+	offers   *cache[Decoded]
+	names    *cache[string]
 }
 
 var _ paystream.Wallet = (*Wallet)(nil)
@@ -44,7 +45,9 @@ func NewWallet(c *Client, opts WalletOptions) *Wallet {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	w := &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, address: opts.Addresses, offers: newOfferCache()}
+	w := &Wallet{c: c, now: opts.Now, maxDelay: opts.MaxDelayBlocks, address: opts.Addresses}
+	w.offers = newCache(opts.Now, decodeOffer)
+	w.names = newCache(opts.Now, resolveName)
 	if !opts.Unpaced {
 		w.pace = newPacer(opts.Now)
 	}
@@ -54,37 +57,50 @@ func NewWallet(c *Client, opts WalletOptions) *Wallet {
 // FetchInvoice implements [paystream.Wallet]. Requests to one payee are spread out, so that they are not dropped: a call
 // waits for its turn, or fails with ErrTryAgain at once if its turn does not come before ctx ends.
 func (w *Wallet) FetchInvoice(ctx context.Context, req paystream.InvoiceRequest) (paystream.Invoice, error) {
-	switch {
-	case req.Descriptor.Kind == policies.LightningAddress && w.address != nil:
+	if req.Descriptor.Kind == policies.LightningAddress && w.address != nil {
 		return w.fetchFromAddress(ctx, req)
-	case req.Descriptor.Kind != policies.Offer:
-		return paystream.Invoice{}, fmt.Errorf("%w: no invoice can be fetched from a %s", paystream.ErrRefused, req.Descriptor.Kind)
 	}
-	offer, err := w.offers.get(ctx, w.c, req.Descriptor.Value)
+	text, offer, err := w.offer(ctx, req.Descriptor)
 	if err != nil {
 		return paystream.Invoice{}, fetchError(err)
 	}
 	if err := w.pace.wait(ctx, offer.OfferIssuerID); err != nil {
 		return paystream.Invoice{}, fmt.Errorf("%w: too many invoice requests to this payee: %w", paystream.ErrTryAgain, err)
 	}
-	text, err := w.c.FetchInvoice(ctx, req.Descriptor.Value, Msat(req.AmountMsat), string(req.Note), req.Metadata, req.Timeout)
+	invoice, err := w.c.FetchInvoice(ctx, text, Msat(req.AmountMsat), string(req.Note), req.Metadata, req.Timeout)
 	if err != nil {
 		return paystream.Invoice{}, fetchError(err)
 	}
-	return w.check(ctx, req, offer, text)
+	return w.check(ctx, req, offer, invoice)
 }
 
 // CheckInvoice implements [paystream.Wallet]. A BOLT11 invoice carries no note; that it is for the round is the payee's
 // own concern, since only the payee loses if it is not.
 func (w *Wallet) CheckInvoice(ctx context.Context, req paystream.InvoiceRequest, invoice string) (paystream.Invoice, error) {
 	var offer Decoded
-	if req.Descriptor.Kind == policies.Offer {
+	if req.Descriptor.Kind != policies.LightningAddress { // which does not say whose node it is
 		var err error
-		if offer, err = w.offers.get(ctx, w.c, req.Descriptor.Value); err != nil {
+		if _, offer, err = w.offer(ctx, req.Descriptor); err != nil {
 			return paystream.Invoice{}, fetchError(err)
 		}
 	}
 	return w.check(ctx, req, offer, invoice)
+}
+
+// offer returns the offer that a descriptor leads to, as text and decoded.
+func (w *Wallet) offer(ctx context.Context, d policies.Descriptor) (text string, offer Decoded, err error) {
+	switch d.Kind {
+	case policies.Offer:
+		text = d.Value
+	case policies.BIP353:
+		text, err = w.names.get(ctx, w.c, d.Value)
+	default:
+		err = &Error{Method: "fetchinvoice", Code: CodeParams, Message: fmt.Sprintf("no invoice can be fetched from a %s", d.Kind)}
+	}
+	if err == nil {
+		offer, err = w.offers.get(ctx, w.c, text)
+	}
+	return text, offer, err
 }
 
 // fetchFromAddress is FetchInvoice for a Lightning Address. The note goes along as the comment.

@@ -97,6 +97,24 @@ func (w *world) fetchOther(req paystream.InvoiceRequest) {
 	}
 }
 
+// A BIP 353 name leads to an offer, and from there on nothing differs.
+func TestFetchFromName(t *testing.T) {
+	w := newWorld(t, options{})
+	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
+	d := policies.Descriptor{Kind: policies.BIP353, Value: "relay@example.com"}
+	if _, err := wallet.FetchInvoice(t.Context(), request(d, 1)); !errors.Is(err, paystream.ErrTryAgain) {
+		t.Errorf("a name that is not there: %v", err)
+	}
+	w.SetName(d.Value, w.offer().Value)
+	w.pay(wallet, d, 1)
+	if b := w.Balances()["bob"]; b.ReceivedMsat != 1000 {
+		t.Errorf("%+v", b)
+	}
+	if _, err := wallet.CheckInvoice(t.Context(), request(d, 2), d.Value); !errors.Is(err, paystream.ErrRefused) {
+		t.Errorf("a name for an invoice: %v", err)
+	}
+}
+
 // After a doubt the same request gets the same invoice.
 func TestFetchAgain(t *testing.T) {
 	w := newWorld(t, options{})

@@ -7,6 +7,7 @@ import (
 
 // Error codes of Core Lightning and of JSON-RPC, as far as the simulator answers with them.
 const (
+	codeNoName         = -32700 // fetchbip353
 	codeParams         = -32602
 	codeUnknownMethod  = -32601
 	codeInvalidRequest = -32600

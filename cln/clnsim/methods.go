@@ -31,6 +31,7 @@ func init() {
 		{"disableoffer offer_id", disableoffer},
 		{"enableoffer offer_id", enableoffer},
 		{"fetchinvoice offer [amount_msat] [quantity] [recurrence_counter] [recurrence_start] [recurrence_label] [timeout] [payer_note] [payer_metadata] [bip353]", fetchinvoice},
+		{"fetchbip353 address", fetchbip353},
 		{"pay bolt11 [amount_msat] [label] [riskfactor] [maxfeepercent] [retry_for] [maxdelay] [exemptfee] [localinvreqid] [exclude] [maxfee] [description] [partial_msat]", pay},
 		{"xpay invstring [amount_msat] [maxfee] [layers] [retry_for] [partial_msat] [maxdelay] [payer_note] [label] [localinvreqid] [dev_use_shadow]", xpay},
 		{"listpays [bolt11] [payment_hash] [status] [index] [start] [limit]", listpays},
@@ -148,4 +149,15 @@ func fetchinvoice(ctx context.Context, n *node, a *args) (any, error) {
 		return nil, err
 	}
 	return map[string]any{"invoice": bolt12.Encode(bolt12.Invoice, s), "changes": struct{}{}}, nil
+}
+
+// fetchbip353 finds no proof in any DNS, and says so in the proof.
+func fetchbip353(_ context.Context, n *node, a *args) (any, error) {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	offer := n.w.names[a.text("address")]
+	if offer == "" {
+		return nil, errorf(codeNoName, "no payment instructions found")
+	}
+	return map[string]any{"proof": hex.EncodeToString([]byte("play money")), "instructions": []any{map[string]any{"offer": offer}}}, nil
 }

@@ -79,6 +79,7 @@ func (n *node) serve(ctx context.Context, name string, params json.RawMessage) (
 //	faults node [set]                 what is wrong with a node; set: an object such as {"paydelay": "300ms"}
 //	outage node on                    no socket
 //	offline node on                   no network
+//	name name [offer]                 a BIP 353 name
 //	balances                          every node's money
 //	payments [after]                  what really happened, from that number on
 //	audit                             {"ok": bool, "differences": text}
@@ -158,6 +159,10 @@ var controls = map[string]struct {
 			return nil, a.err
 		}
 		return struct{}{}, w.SetOffline(node, on)
+	}},
+	"name": {"name name [offer]", func(w *World, a *args) (any, error) {
+		w.SetName(a.text("name"), a.text("offer"))
+		return struct{}{}, nil
 	}},
 	"balances": {"balances", func(w *World, _ *args) (any, error) { return map[string]any{"balances": w.Balances()}, nil }},
 	"payments": {"payments [after]", func(w *World, a *args) (any, error) {

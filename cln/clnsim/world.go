@@ -50,7 +50,8 @@ type World struct {
 	mu         sync.Mutex // protects what follows, the nodes included
 	dice       *rand.Rand
 	nodes      map[string]*node
-	byID       map[string]*node // by public key, hex
+	byID       map[string]*node  // by public key, hex
+	names      map[string]string // offers by BIP 353 name
 	payments   []*Payment
 	routerMsat int64 // what forwarding nodes earned
 	minted     int64 // all there ever was
@@ -90,7 +91,7 @@ func NewWorld(opts Options) *World {
 	return &World{
 		opts: opts, ctx: ctx, cancel: cancel,
 		dice:  rand.New(rand.NewPCG(opts.Seed, 1)),
-		nodes: map[string]*node{}, byID: map[string]*node{},
+		nodes: map[string]*node{}, names: map[string]string{}, byID: map[string]*node{},
 	}
 }
 
@@ -190,6 +191,13 @@ func (w *World) SetOffline(name string, offline bool) error {
 	defer w.mu.Unlock()
 	n.offline = offline
 	return nil
+}
+
+// SetName lets every node find an offer under a BIP 353 name, user@domain; an empty offer takes the name away.
+func (w *World) SetName(name, offer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.names[name] = offer
 }
 
 func (w *World) node(name string) (*node, error) {
