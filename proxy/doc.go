@@ -34,8 +34,18 @@
 //
 // A bare CR or a NUL in a command line: tor would answer something that never
 // ends, or understand another line than the one shown. Everything else is tor's
-// to judge, lines of more than 1 MiB included. Nothing is answered here before
-// tor has accepted the controller's AUTHENTICATE.
+// to judge, lines of more than 1 MiB included; but for a SETCIRCUITPURPOSE
+// without arguments, of which tor 0.4.9 dies.
+//
+// # Who is let in
+//
+// As a rule tor authenticates the controller, whatever the method, and we only
+// watch: before tor has said 250 to its AUTHENTICATE nothing is answered here.
+// With [Server.Auth] we do it ourselves, by our own cookie or by what the kernel
+// says of the peer, and [Login] authenticates our side to tor: then the
+// controller need not know tor's secret.
+//
+//	srv.Auth = &proxy.Auth{CookieFile: path, Cookie: cookie}
 //
 // # Who does the work
 //

@@ -3,18 +3,21 @@ package proxy
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
 
 // maxQueued is how many bytes of our own events wait for a controller.
 const maxQueued = 1 << 20
 
-var errStalled = errors.New("controller does not read its PAYSTREAM events")
+var errStalled = errors.New("controller does not read what it is sent")
 
 // downstream is a controller's reading end. Two write to it: tor's bytes pass
 // through, and ours go in where tor's are whole.
 type downstream struct {
-	conn net.Conn
+	conn    net.Conn
+	timeout time.Duration // of a write; 0: none
 
 	wmu   sync.Mutex // held while writing
 	whole bool       // guarded by wmu: what was written ends a reply or event
@@ -37,12 +40,27 @@ func (d *downstream) pass(p []byte, cut int, whole bool) error {
 	d.whole = whole
 	if cut >= 0 {
 		if ours := d.take(); ours != nil {
-			bufs := net.Buffers{p[:cut], ours, p[cut:]}
-			_, err := bufs.WriteTo(d.conn)
-			return err
+			return d.writeLocked(p[:cut], ours, p[cut:])
 		}
 	}
-	_, err := d.conn.Write(p)
+	return d.writeLocked(p)
+}
+
+// writeLocked writes everything at once. The caller holds wmu.
+func (d *downstream) writeLocked(parts ...[]byte) error {
+	if d.timeout > 0 {
+		d.conn.SetWriteDeadline(time.Now().Add(d.timeout))
+	}
+	var err error
+	if len(parts) == 1 {
+		_, err = d.conn.Write(parts[0])
+	} else {
+		bufs := net.Buffers(parts)
+		_, err = bufs.WriteTo(d.conn)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errStalled
+	}
 	return err
 }
 
@@ -76,8 +94,7 @@ func (d *downstream) flush() error {
 	if ours == nil {
 		return nil
 	}
-	_, err := d.conn.Write(ours)
-	return err
+	return d.writeLocked(ours)
 }
 
 func (d *downstream) take() []byte {

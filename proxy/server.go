@@ -36,6 +36,11 @@ type Server struct {
 	// MaxControllers bounds the connections served at once; 0 means 4096.
 	MaxControllers int
 
+	// StallTimeout is how long a controller may take to read what is written to it
+	// at once, at most 64 KiB; then it is disconnected. 0 means for ever: its
+	// connection to tor waits, and tor keeps what it has to say.
+	StallTimeout time.Duration
+
 	// OnError is told why a session ended badly, and what the engine's errors were
 	// that controllers do not learn; nil drops it. It must not block.
 	OnError func(Controller, error)

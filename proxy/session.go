@@ -49,7 +49,7 @@ type taker interface {
 
 func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
 	s := &session{srv: srv, ctl: c, client: client, tor: tor, in: controlspec.NewCommandReader(client)}
-	s.out.conn, s.out.whole = client, true
+	s.out.conn, s.out.whole, s.out.timeout = client, true, srv.StallTimeout
 	s.answer.L = &s.mu
 	s.subs.session = s
 	return s

@@ -189,6 +189,27 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
+// With a StallTimeout one that does not read is let go, and so is its tor.
+func TestStallTimeout(t *testing.T) {
+	addr, written := floodTor(t, []byte(strings.Repeat("650 BW 1 2\r\n", 1000)))
+	srv := plain(addr)
+	srv.StallTimeout = 50 * time.Millisecond
+	reported := make(chan error, 1)
+	srv.OnError = func(_ proxy.Controller, err error) { reported <- err }
+	c := dial(t, serve(t, srv))
+	select {
+	case err := <-reported:
+		if !strings.Contains(err.Error(), "does not read") {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("a stalled controller is kept")
+	}
+	if n, _ := io.Copy(io.Discard, c.r); n > written.Load() {
+		t.Errorf("read %d of %d", n, written.Load())
+	}
+}
+
 // A subscriber that does not read is disconnected before its events fill our
 // memory, and the engine is not held up.
 func TestStalledSubscriber(t *testing.T) {
