@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 )
@@ -43,5 +42,3 @@ func payInfo() []byte {
 func (n *node) payerKey(metadata []byte) *btcec.PrivateKey {
 	return n.w.deriveKey("payer", n.name, hex.EncodeToString(metadata))
 }
-
-func cmpString(a, b string) int { return strings.Compare(a, b) }

@@ -45,7 +45,7 @@ func help(_ context.Context, n *node, a *args) (any, error) {
 	if want != "" && len(list) == 0 {
 		return nil, errorf(codeUnknownMethod, "Unknown command '%s'", want)
 	}
-	slices.SortFunc(list, func(x, y map[string]string) int { return cmpString(x["command"], y["command"]) })
+	slices.SortFunc(list, func(x, y map[string]string) int { return strings.Compare(x["command"], y["command"]) })
 	return map[string]any{"help": list, "format-hint": "simple"}, nil
 }
 

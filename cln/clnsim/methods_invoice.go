@@ -58,6 +58,7 @@ func invoice(_ context.Context, n *node, a *args) (any, error) {
 		return nil, errorf(codeLabelTaken+1, "preimage already used")
 	}
 	n.invoices.add(row)
+	n.tell("invoice_creation", map[string]any{"msat": row.amountMsat, "preimage": row.preimage, "label": row.label})
 	return map[string]any{
 		"payment_hash": row.hash, "expires_at": row.expiresAt.Unix(), "bolt11": row.text,
 		"payment_secret": hex.EncodeToString(inv.PaymentSecret[:]), "created_index": row.createdIndex,

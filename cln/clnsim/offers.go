@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/el-tor/tops/cln/clnsim/internal/bolt12"
@@ -49,7 +50,7 @@ func (b *offerBook) sorted() []*offerRow {
 	for _, r := range b.byID {
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(x, y *offerRow) int { return cmpString(x.id, y.id) })
+	slices.SortFunc(out, func(x, y *offerRow) int { return strings.Compare(x.id, y.id) })
 	return out
 }
 

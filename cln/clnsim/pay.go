@@ -101,13 +101,12 @@ type payRequest struct {
 
 // readBill reads an invoice to be paid.
 func readBill(text string) (bill, error) {
-	if prefix, s, err := bolt12.Decode(text); err == nil || len(prefix) == 3 && prefix[:2] == "ln" && prefix != "lnb" {
-		if err == nil && prefix != bolt12.Invoice {
-			return bill{}, errorf(codeParams, "Invalid bolt12 invoice: unexpected prefix %s", prefix)
-		}
-		if err != nil {
-			return bill{}, errorf(codeParams, "Invalid bolt12 invoice: %v", err)
-		}
+	switch prefix, s, err := bolt12.Decode(text); {
+	case prefix == bolt12.Offer || prefix == bolt12.InvoiceRequest:
+		return bill{}, errorf(codeParams, "Invalid bolt12 invoice: unexpected prefix %s", prefix)
+	case prefix == bolt12.Invoice && err != nil:
+		return bill{}, errorf(codeParams, "Invalid bolt12 invoice: %v", err)
+	case prefix == bolt12.Invoice:
 		return readBolt12(text, s)
 	}
 	inv, err := bolt11.Decode(text)

@@ -50,8 +50,9 @@ func (e *endpoint) open(ctx context.Context) error {
 		}
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		return errors.Join(c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }), err)
+		var chmod error
+		err := c.Control(func(fd uintptr) { chmod = unix.Fchmod(int(fd), 0o600) }) // before it is bound, so never open to others
+		return errors.Join(err, chmod)
 	}}
 	ln, err := lc.Listen(ctx, "unix", e.path)
 	if err != nil {

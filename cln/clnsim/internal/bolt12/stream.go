@@ -2,6 +2,7 @@ package bolt12
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (r Record) bytes() []byte {
 
 // Get returns the value of a record.
 func (s Stream) Get(t uint64) ([]byte, bool) {
-	i, ok := slices.BinarySearchFunc(s, t, func(r Record, t uint64) int { return cmp(r.Type, t) })
+	i, ok := slices.BinarySearchFunc(s, t, func(r Record, t uint64) int { return cmp.Compare(r.Type, t) })
 	if !ok {
 		return nil, false
 	}
@@ -119,7 +120,7 @@ func (s Stream) Uint(t uint64) (uint64, bool) {
 
 // Set returns the stream with the record added or replaced; s is left as it was.
 func (s Stream) Set(t uint64, v []byte) Stream {
-	i, ok := slices.BinarySearchFunc(s, t, func(r Record, t uint64) int { return cmp(r.Type, t) })
+	i, ok := slices.BinarySearchFunc(s, t, func(r Record, t uint64) int { return cmp.Compare(r.Type, t) })
 	out := slices.Clone(s)
 	if ok {
 		out[i].Value = v
@@ -162,16 +163,6 @@ func isOffer(t uint64) bool {
 }
 
 func isSignature(t uint64) bool { return t >= 240 && t <= 1000 }
-
-func cmp(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
 
 // bigsize reads BOLT 1's variable-length integer and says how many bytes it took.
 func bigsize(b []byte) (v uint64, n int, err error) {
