@@ -5,6 +5,7 @@ package testnet_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,9 +69,7 @@ func TestNetwork(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if took := time.Since(begin); took > 20*time.Second {
-		t.Errorf("ready after %v, want less than 20 s", took)
-	}
+	t.Logf("ready after %v", time.Since(begin).Round(time.Millisecond))
 	client, exit := n.Clients[0], n.Relays[2]
 
 	t.Run("circuit", func(t *testing.T) {
@@ -242,6 +242,29 @@ func TestStartErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Without the privilege Enter says what is needed.
+func TestEnterUnprivileged(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "TOPS_NETNS=")
+	var out []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// What this thread gives up for its children ends with it: it is
+		// never unlocked.
+		runtime.LockOSThread()
+		if err = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0, 0, 0); err == nil {
+			out, err = cmd.CombinedOutput()
+		}
+	}()
+	<-done
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !strings.Contains(string(out), "run as root") {
+		t.Errorf("%v, %q; want what is needed", err, out)
 	}
 }
 

@@ -15,7 +15,8 @@ const (
 
 // common is in every node's torrc. The two about circuit timeouts must be
 // there from the start: without them circuits fail with TIMEOUT. The two that
-// reject internal addresses take back what TestingTorNetwork relaxes.
+// reject internal addresses take back what TestingTorNetwork relaxes. Without
+// the tables of countries a tor starts in a fraction of the time.
 const common = `TestingTorNetwork 1
 ClientRejectInternalAddresses 1
 ClientDNSRejectInternalAddresses 1
@@ -27,6 +28,8 @@ PathsNeededToBuildCircuits 0.67
 TestingDirAuthVoteHSDir *
 CookieAuthentication 1
 AvoidDiskWrites 1
+GeoIPFile /dev/null
+GeoIPv6File /dev/null
 SafeLogging 0
 Log notice stdout
 `
@@ -63,7 +66,7 @@ V3AuthVotingInterval 10
 V3AuthVoteDelay 2
 V3AuthDistDelay 2
 V3AuthNIntervalsValid 100
-TestingV3AuthInitialVotingInterval 5
+TestingV3AuthInitialVotingInterval %d
 TestingV3AuthInitialVoteDelay 2
 TestingV3AuthInitialDistDelay 2
 TestingV3AuthVotingStartOffset %d
@@ -74,13 +77,20 @@ AuthDirTestReachability 0
 ContactInfo testnet
 `
 
-// firstInterval is TestingV3AuthInitialVotingInterval, in seconds.
-const firstInterval = 5
+// The first votes, in seconds: how far apart consensuses are, how long after
+// the start the authority votes, and how long after that the consensus is.
+const (
+	firstInterval = 5
+	firstVote     = 3
+	firstDelays   = 2 + 2
+)
 
 // votingOffset moves the votes, which tor aligns to the clock, so that the
-// first comes two to three seconds after now: relays have uploaded their
-// descriptors by then, and none misses it. The consensus is four seconds later.
-func votingOffset(now time.Time) int64 { return (now.Unix() + 3 + 4) % firstInterval }
+// first comes two to three seconds after now. By then relays have uploaded
+// their descriptors; one that misses the vote costs ten seconds.
+func votingOffset(now time.Time) int64 {
+	return (now.Unix() + firstVote + firstDelays) % firstInterval
+}
 
 // torrc is the text of a node's configuration file.
 func (n *Node) torrc(authority *Node, v3Ident string, votingOffset int64) string {
@@ -97,7 +107,7 @@ func (n *Node) torrc(authority *Node, v3Ident string, votingOffset int64) string
 	fmt.Fprintf(&b, relayOptions, n.Addr, orPort, n.Name, filepath.Join(n.Dir, "resolv.conf"))
 	switch n.role {
 	case authorityRole:
-		fmt.Fprintf(&b, authorityOptions, n.Addr, dirPort, votingOffset)
+		fmt.Fprintf(&b, authorityOptions, n.Addr, dirPort, firstInterval, votingOffset)
 		b.WriteString(noExit)
 	case relay:
 		b.WriteString(noExit)
