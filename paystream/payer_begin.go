@@ -66,7 +66,7 @@ func spread(n, k int) int {
 // an intent that did not pay.
 func (p *Payer) wanted(s *payerStream, y *payerPayment) bool {
 	p.mu.Lock()
-	since, sure := s.since, s.theirs > 0 || p.cfg.Now().Sub(s.heard) <= recent
+	since, sure := s.since, s.theirs > 0 || p.cfg.Now().Sub(s.heard) <= s.recent()
 	if !sure && !y.opening {
 		s.doubt = true
 	}

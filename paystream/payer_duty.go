@@ -6,7 +6,6 @@ const (
 	maxLead  = 20 * time.Second       // a payment begins no earlier before it is due
 	maxRetry = 20 * time.Second       // and the node tries no longer
 	minTime  = 500 * time.Millisecond // a payment with less time left is not begun
-	recent   = 5 * time.Second        // what the relay said before the first payment is still good
 	linger   = 10 * time.Minute       // how long a pay stream that is over can still be looked at
 )
 
@@ -129,3 +128,7 @@ func latest(a, b time.Time) time.Time {
 func backoff(n int, limit time.Duration) time.Duration {
 	return min(500*time.Millisecond<<min(n, 16), limit)
 }
+
+// recent is for how long what the relay said before the first payment is still
+// good: five seconds, and less where rounds are short.
+func (s *payerStream) recent() time.Duration { return min(5*time.Second, s.terms.Interval/2) }

@@ -191,7 +191,7 @@ func (p *Payer) settle(ctx context.Context, s *payerStream, y *payerPayment) {
 		s.fails, s.trouble, s.notBefore = 0, "", time.Time{}
 		p.routing[s.terms.Descriptor] = fee
 		if s.theirs == 0 {
-			s.confirm = y.Settled.Add(recent)
+			s.confirm = y.Settled.Add(s.recent())
 		}
 		if s.state == payerOpening {
 			s.demanded = true

@@ -196,6 +196,7 @@ func (p *circuit) serve(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.Done():
+			p.c.failed(p.Err())
 			p.leave(context.WithoutCancel(ctx), paystream.ReasonCircuit)
 			return
 		case <-look.C:

@@ -8,6 +8,13 @@ import (
 
 // unpaid plays one that stops paying in round 4, and one that never pays.
 func (s *stage) unpaid(ctx context.Context) error {
+	if err := s.stopsPaying(ctx); err != nil {
+		return err
+	}
+	return s.neverPays(ctx)
+}
+
+func (s *stage) stopsPaying(ctx context.Context) error {
 	x, err := newStranger(ctx, s.w)
 	if err != nil {
 		return err
@@ -34,7 +41,7 @@ func (s *stage) unpaid(ctx context.Context) error {
 	s.sayf("  paid rounds 2 and 3 and then no more: cut %d ms after round 4 was due (the grace is %s), with %d kB served after that",
 		cut.AfterDue.Milliseconds(), grace, cut.BytesAfterDue/1000)
 	s.sayf("  the next CONNECT: %s", cut.ThenConnect)
-	return s.neverPays(ctx)
+	return nil
 }
 
 func (s *stage) neverPays(ctx context.Context) error {
