@@ -142,6 +142,11 @@ func (s *meters) Move(old, new paystream.Handle) {
 		return
 	}
 	to := s.makeLocked(new)
+	for m := to; m != nil; m = m.next {
+		if m == from { // they went the other way: a circle would have no end
+			return
+		}
+	}
 	from.mu.Lock()
 	var conns map[*conn]struct{}
 	if from.busy != nil {
