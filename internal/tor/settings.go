@@ -175,7 +175,8 @@ func (s *Settings) Event(ctx context.Context, event controlspec.Reply) {
 	if err == nil {
 		err = s.enforce(ctx, s)
 	}
-	if err != nil && s.failed != nil {
+	lost := errors.Is(err, ErrClosed) || errors.Is(err, ErrNotConnected) // the next connection compares
+	if err != nil && !lost && s.failed != nil {
 		s.failed(err)
 	}
 }
