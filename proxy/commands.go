@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"syscall"
 
 	"github.com/el-tor/tops/controlspec"
@@ -113,7 +112,7 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 		s.flushUp()
 		return io.EOF
 	}
-	if s.srv.Engine == nil || w == wordGetInfo && !bytes.Contains(line.Raw, []byte(infoPrefix)) {
+	if s.srv.Engine == nil || w == wordGetInfo && !mayHaveInfo(line.Raw) {
 		return s.stage(line)
 	}
 	cmd := controlspec.ParseCommand(string(line.Raw))
@@ -173,161 +172,3 @@ func (s *session) sayError(err error) error {
 }
 
 func (s *session) sayOK() error { return s.out.say([]byte("250 OK\r\n")) }
-
-// word is a command that a rule may concern.
-type word int
-
-const (
-	wordNone word = iota
-	wordAuthenticate
-	wordProtocolInfo
-	wordSetPurpose
-	wordQuit
-	wordHSPost
-	wordExtendPaid
-	wordSetEvents
-	wordUseFeature
-	wordGetInfo
-	wordGetConf
-	wordSetConf
-	wordResetConf
-	wordAttach
-	wordExtend
-)
-
-// wordOf reads the command's name without allocating.
-func wordOf(raw []byte) word {
-	var up [24]byte
-	n := 0
-	for n < len(raw) && raw[n] > ' ' {
-		if n == len(up) {
-			return wordNone
-		}
-		c := raw[n]
-		if 'a' <= c && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		up[n] = c
-		n++
-	}
-	switch string(up[:n]) {
-	case "AUTHENTICATE":
-		return wordAuthenticate
-	case "SETCIRCUITPURPOSE":
-		return wordSetPurpose
-	case "PROTOCOLINFO":
-		return wordProtocolInfo
-	case "QUIT":
-		return wordQuit
-	case "+HSPOST":
-		return wordHSPost
-	case "EXTENDPAIDCIRCUIT", "+EXTENDPAIDCIRCUIT":
-		return wordExtendPaid
-	case "SETEVENTS":
-		return wordSetEvents
-	case "USEFEATURE":
-		return wordUseFeature
-	case "GETINFO":
-		return wordGetInfo
-	case "GETCONF":
-		return wordGetConf
-	case "SETCONF":
-		return wordSetConf
-	case "RESETCONF":
-		return wordResetConf
-	case "ATTACHSTREAM":
-		return wordAttach
-	case "EXTENDCIRCUIT":
-		return wordExtend
-	}
-	return wordNone
-}
-
-// rule answers one command, in a drained and authenticated session.
-type rule func(context.Context, controlspec.CommandLine) error
-
-// ruleFor returns the rule for cmd, nil if it is tor's alone.
-func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
-	switch w {
-	case wordExtendPaid:
-		return func(ctx context.Context, l controlspec.CommandLine) error { return s.extendPaid(ctx, cmd, l) }
-	case wordSetEvents:
-		ours, rest := splitWords(cmd.Args, isOurEvent)
-		if len(ours) > 0 || s.subs.any() {
-			return func(context.Context, controlspec.CommandLine) error { return s.setEvents(ours, rest) }
-		}
-	case wordUseFeature:
-		ours, rest := splitWords(cmd.Args, func(w string) bool { return strings.EqualFold(w, featureTerms) })
-		if len(ours) > 0 && s.srv.Terms != nil {
-			return func(context.Context, controlspec.CommandLine) error { return s.useFeature(rest) }
-		}
-	case wordGetInfo:
-		if ours, _ := splitWords(cmd.Args, isOurInfo); len(ours) > 0 {
-			return func(ctx context.Context, _ controlspec.CommandLine) error { return s.getInfo(ctx, cmd) }
-		}
-	case wordGetConf:
-		if s.srv.Conf != nil {
-			if ours, _ := splitWords(cmd.Args, isPayment); len(ours) > 0 {
-				return func(ctx context.Context, _ controlspec.CommandLine) error { return s.getConf(ctx, cmd) }
-			}
-		}
-	case wordSetConf, wordResetConf:
-		if s.srv.Conf != nil {
-			if ours, rest := splitWords(cmd.Args, isPayment); len(ours) > 0 {
-				return func(ctx context.Context, _ controlspec.CommandLine) error {
-					return s.setConf(ctx, cmd.Name, ours, rest)
-				}
-			}
-		}
-	case wordAttach:
-		if s.srv.Attach != nil {
-			if err := s.checkAttach(cmd); err != nil {
-				return func(context.Context, controlspec.CommandLine) error { return s.sayError(err) }
-			}
-		}
-	case wordExtend:
-		if s.srv.Upgrade != nil && (cmd.Args == "0" || strings.HasPrefix(cmd.Args, "0 ")) {
-			return func(ctx context.Context, l controlspec.CommandLine) error { return s.extend(ctx, cmd, l) }
-		}
-	}
-	return nil
-}
-
-// splitWords splits s at blanks outside quotes into the words that are ours and
-// the rest, as they were written.
-func splitWords(s string, isOurs func(string) bool) (ours, rest []string) {
-	for _, w := range words(s) {
-		if isOurs(w) {
-			ours = append(ours, w)
-		} else {
-			rest = append(rest, w)
-		}
-	}
-	return ours, rest
-}
-
-func words(s string) []string {
-	var out []string
-	start, quoted := -1, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == ' ' && !quoted:
-			if start >= 0 {
-				out = append(out, s[start:i])
-			}
-			start = -1
-			continue
-		}
-		if start < 0 {
-			start = i
-		}
-	}
-	if start >= 0 {
-		out = append(out, s[start:])
-	}
-	return out
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,12 +38,6 @@ type session struct {
 	authed   bool      // tor accepted it
 	taker    taker     // takes tor's next reply; nil: it just passes
 	ended    bool      // tor will say no more
-}
-
-// taker handles the lines of tor's next replies. It appends to out what the
-// controller is to see, and is done when everything sent has been answered.
-type taker interface {
-	line(l controlspec.Line, out []byte) (_ []byte, done bool)
 }
 
 func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
@@ -178,48 +171,4 @@ func (s *session) ask(cmd []byte) (controlspec.Reply, []byte, error) {
 	}
 	rep, err := controlspec.ParseReply(g.raw)
 	return rep, g.raw, err
-}
-
-// gatherer keeps a reply from the controller.
-type gatherer struct {
-	raw  []byte
-	full bool
-}
-
-const maxGathered = 1 << 20
-
-func (g *gatherer) line(l controlspec.Line, out []byte) ([]byte, bool) {
-	if g.full = g.full || len(g.raw)+len(l.Raw) > maxGathered; !g.full {
-		g.raw = append(g.raw, l.Raw...)
-	}
-	return out, l.End
-}
-
-// syncer finds out where tor's replies stand, when counting them does not tell:
-// it waits for the answer to a key that nobody knows, and keeps it from the
-// controller. tor 0.4.9 answers nothing to an HSPOST without HSADDRESS.
-type syncer struct {
-	held []byte // may become the answer
-}
-
-const (
-	syncKey    = "tops/sync"
-	syncAnswer = `552 Unrecognized key "` + syncKey + "\"\r\n"
-)
-
-var syncCommand = []byte("GETINFO " + syncKey + "\r\n")
-
-func (y *syncer) line(l controlspec.Line, out []byte) ([]byte, bool) {
-	if !l.Begin && len(y.held) == 0 || l.Data {
-		return append(out, l.Raw...), false
-	}
-	y.held = append(y.held, l.Raw...)
-	if string(y.held) == syncAnswer {
-		return out, true
-	}
-	if !strings.HasPrefix(syncAnswer, string(y.held)) {
-		out = append(out, y.held...)
-		y.held = y.held[:0]
-	}
-	return out, false
 }

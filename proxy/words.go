@@ -164,27 +164,6 @@ func appendInfo(b []byte, key, val string) []byte {
 	return controlspec.AppendLine(b, 250, '-', key+"="+val)
 }
 
-// splicer puts our lines between tor's. tor answers each key with one line, or
-// one line and a data block, in the order asked; or all of them with an error.
-type splicer struct {
-	before [][]byte // before tor's n-th answer
-	after  []byte   // after the last, before the final line
-	n      int
-}
-
-func (sp *splicer) line(l controlspec.Line, out []byte) ([]byte, bool) {
-	if l.Begin && !l.Data && !l.Dot && l.Code == 250 {
-		switch {
-		case l.Sep == ' ':
-			out = append(out, sp.after...)
-		case sp.n < len(sp.before):
-			out = append(out, sp.before[sp.n]...)
-			sp.n++
-		}
-	}
-	return append(out, l.Raw...), l.End
-}
-
 // checkAttach asks whether tor may see an ATTACHSTREAM. One that does not parse
 // is tor's to refuse.
 func (s *session) checkAttach(cmd controlspec.Command) error {
