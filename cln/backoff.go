@@ -28,4 +28,7 @@ func (b *backoff) wait(ctx context.Context) bool {
 	}
 }
 
+// first reports whether this is the first failure in a row.
+func (b *backoff) first() bool { return b.next == 0 }
+
 func (b *backoff) reset() { b.next = 0 }

@@ -16,7 +16,7 @@ import (
 type ReceiverOptions struct {
 	InvoiceExpiry time.Duration    // of BOLT11 invoices; 0 is 15 minutes
 	Now           func() time.Time // nil is time.Now
-	// OnError is told what went wrong with the node or the sink, each time; work goes on. It may be nil.
+	// OnError is told what went wrong with the node or the sink, once when it begins; work goes on. It may be nil.
 	OnError func(error)
 }
 
@@ -94,7 +94,9 @@ func (r *Receiver) follow(ctx context.Context, last uint64, queue chan<- paystre
 			err = fmt.Errorf("lightning: waitanyinvoice: asked for what follows %d, got %d", last, inv.PayIndex)
 			fallthrough
 		case err != nil:
-			r.onError(err)
+			if pause.first() {
+				r.onError(err)
+			}
 			pause.wait(ctx)
 		default:
 			pause.reset()
@@ -129,7 +131,9 @@ func (r *Receiver) deliver(ctx context.Context, queue <-chan paystream.Settlemen
 			if err == nil {
 				break
 			}
-			r.onError(fmt.Errorf("deliver %d settlements: %w", len(batch), err))
+			if pause.first() {
+				r.onError(fmt.Errorf("deliver %d settlements: %w", len(batch), err))
+			}
 			if !pause.wait(ctx) {
 				return ctx.Err()
 			}
