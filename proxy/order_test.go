@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/el-tor/tops/controlspec"
@@ -141,6 +142,61 @@ func FuzzTransparent(f *testing.F) {
 		}
 		if !bytes.Equal(got[0], got[1]) {
 			t.Fatalf("direct %q\nproxied %q", got[0], got[1])
+		}
+	})
+}
+
+// Whatever tor says passes unchanged, also where events are looked into and
+// ours come between; and ours come whole, at the beginning of a line.
+func FuzzFromTor(f *testing.F) {
+	var mu sync.Mutex
+	var said []byte
+	tor := startFakeTor(f, func(cmd controlspec.Command) string {
+		if cmd.Name != "FUZZ" {
+			return ok(cmd)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return string(said)
+	})
+	e := newEngine()
+	path := serve(f, with(tor.addr, e))
+	f.Add([]byte("650 CIRC 8 BUILT $A\r\n650+NS\r\n..\r\n.\r\n650 OK\r\n250-a=b\r\n250 OK\r\n"))
+	f.Add([]byte("250+a\r\n650 CIRC 9 BUILT\r\n"))
+	f.Add([]byte("6\r\n65\n650"))
+	f.Add([]byte("650 CIRC 9 EXTENDED " + strings.Repeat("x", 40_000) + "\r\n250 OK"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if bytes.Contains(in, []byte("CIRC 7 ")) || bytes.Contains(in, []byte("PAYSTREAM")) {
+			return // terms are added; ours are told by their name
+		}
+		mu.Lock()
+		said = in
+		mu.Unlock()
+		c := dial(t, path)
+		defer c.Close()
+		c.send("AUTHENTICATE\r\nSETEVENTS PAYSTREAM\r\nUSEFEATURE PAYMENT_TERMS\r\nGETINFO x\r\n")
+		c.want("250 OK\r\n250 OK\r\n250 OK\r\n250-x=tor's\r\n250 OK\r\n")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 5 {
+				e.emit(event)
+			}
+		}()
+		c.send("FUZZ\r\nQUIT\r\n")
+		out, err := io.ReadAll(c.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		for _, line := range strings.SplitAfter(string(out), "\n") {
+			if strings.Contains(line, "PAYSTREAM") && line != eventLine {
+				t.Fatalf("%q within a line of tor's", line)
+			}
+		}
+		want := string(in) + "250 closing connection\r\n"
+		if got := strings.ReplaceAll(string(out), eventLine, ""); got != want {
+			t.Fatalf("got  %q\nwant %q", got, want)
 		}
 	})
 }
