@@ -172,7 +172,7 @@ func TestEarningsByHourAndDay(t *testing.T) {
 func TestStoryWithoutSecrets(t *testing.T) {
 	l := open(t, newPath(t))
 	payer, payee := journaltest.PayerStream(1), journaltest.PayeeStream(1) // we pay ourselves
-	payer.Start, payer.PaidMsat, payer.Controller = payer.Opened.Add(time.Second), 1000, "alice"
+	payer.Start, payer.PaidMsat, payer.Controller = payer.Opened.Add(time.Second), 7, "alice"
 	payee.Bytes = 77
 	if err := l.SavePayStream(t.Context(), payer); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,24 @@ import (
 
 func TestJournal(t *testing.T) {
 	t.Parallel()
-	journaltest.Run(t, func(t *testing.T) journaltest.Journal { return open(t, newPath(t)) })
+	journaltest.Run(t, func(t *testing.T) journaltest.Journal {
+		path := newPath(t)
+		return restarted{open(t, path), path}
+	})
+}
+
+// restarted is a ledger that the journals' test can open again.
+type restarted struct {
+	*ledger.Ledger
+	path string
+}
+
+func (r restarted) Reopen(t *testing.T) journaltest.Journal {
+	t.Helper()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return restarted{open(t, r.path), r.path}
 }
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "books", "ledger.db") }

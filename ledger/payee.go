@@ -104,16 +104,17 @@ func book(s *statements, k paystream.Booking) (known bool, err error) {
 
 func putPayeeStream(s *statements, r paystream.PayeeRecord) error {
 	_, err := s.exec(`INSERT INTO payee_streams (handle, payment_id_hash, terms, relay, round_ids, started, elapsed, fee_msat,
-			owed_msat, bytes, state, reason, moved_to, moved_round, continues, continued_by, closed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			owed_msat, bytes, state, reason, moved_to, moved_round, continues, continued_by, continued, closed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (handle) DO UPDATE SET payment_id_hash = excluded.payment_id_hash, terms = excluded.terms,
 			relay = excluded.relay, round_ids = excluded.round_ids, started = excluded.started, elapsed = excluded.elapsed,
 			fee_msat = excluded.fee_msat, owed_msat = excluded.owed_msat, bytes = excluded.bytes, state = excluded.state,
 			reason = excluded.reason, moved_to = excluded.moved_to, moved_round = excluded.moved_round,
-			continues = excluded.continues, continued_by = excluded.continued_by, closed = excluded.closed`,
+			continues = excluded.continues, continued_by = excluded.continued_by,
+			continued = excluded.continued, closed = excluded.closed`,
 		string(r.Handle), r.Hash.Hex(), r.Terms.String(), r.Terms.Relay, joinWords(r.RoundIDs), nanos(r.Start), int64(r.Elapsed),
 		r.FeeMsat, owedMsat(r), r.Bytes, r.State, string(r.Reason), nanos(r.MovedTo), r.MovedRound,
-		string(r.Continues), string(r.ContinuedBy), nanos(r.Closed))
+		string(r.Continues), string(r.ContinuedBy), r.Continued, nanos(r.Closed))
 	return err
 }
 
@@ -145,7 +146,7 @@ func loadPayee(ctx context.Context, tx *sql.Tx, since int64) (st paystream.Payee
 	st.PayIndex = uint64(index)
 
 	rows, err := tx.QueryContext(ctx, `SELECT handle, payment_id_hash, terms, round_ids, started, elapsed, fee_msat, bytes,
-			state, reason, moved_to, moved_round, continues, continued_by, closed,
+			state, reason, moved_to, moved_round, continues, continued_by, continued, closed,
 			COALESCE((SELECT SUM(amount_msat) FROM bookings b WHERE b.handle = s.handle AND b.kind = 'credit'), 0)
 		FROM payee_streams s WHERE closed = 0 OR closed > $1 ORDER BY started, handle`, since)
 	if st.Streams, err = collect(rows, err, scanPayeeStream); err != nil {
@@ -169,7 +170,7 @@ func scanPayeeStream(row scanner) (r paystream.PayeeRecord, err error) {
 	var hash string
 	err = row.Scan(&r.Handle, &hash, termsColumn{&r.Terms}, wordsColumn[paystream.RoundID]{&r.RoundIDs},
 		timeColumn{&r.Start}, &r.Elapsed, &r.FeeMsat, &r.Bytes, &r.State, &r.Reason, timeColumn{&r.MovedTo}, &r.MovedRound,
-		&r.Continues, &r.ContinuedBy, timeColumn{&r.Closed}, &r.BalanceMsat)
+		&r.Continues, &r.ContinuedBy, &r.Continued, timeColumn{&r.Closed}, &r.BalanceMsat)
 	if err == nil {
 		r.Hash, err = paystream.ParsePaymentIDHash(hash)
 	}

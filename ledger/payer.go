@@ -11,22 +11,23 @@ import (
 	"github.com/el-tor/tops/paystream"
 )
 
-// SavePayStream writes a pay stream of the payer's, new or changed.
+// SavePayStream writes a pay stream of the payer's, new or changed. What was
+// paid is not its to say: see LoadPayer.
 func (l *Ledger) SavePayStream(ctx context.Context, r paystream.PayerRecord) error {
 	if err := r.Terms.Validate(); err != nil {
 		return fmt.Errorf("payer journal: pay stream %s: %w", r.Handle, err)
 	}
 	err := l.write(ctx, func(s *statements) error {
 		_, err := s.exec(`INSERT INTO payer_streams (handle, preimage, terms, relay, round_ids, circuit, path, hop, controller,
-				started, fee_msat, paid_msat, state, reason, continues, opened, closed)
+				no_pay, started, fee_msat, state, reason, continues, opened, closed)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 			ON CONFLICT (handle) DO UPDATE SET preimage = excluded.preimage, terms = excluded.terms, relay = excluded.relay,
 				round_ids = excluded.round_ids, circuit = excluded.circuit, path = excluded.path, hop = excluded.hop,
-				controller = excluded.controller, started = excluded.started, fee_msat = excluded.fee_msat,
-				paid_msat = excluded.paid_msat, state = excluded.state, reason = excluded.reason,
+				controller = excluded.controller, no_pay = excluded.no_pay, started = excluded.started,
+				fee_msat = excluded.fee_msat, state = excluded.state, reason = excluded.reason,
 				continues = excluded.continues, opened = excluded.opened, closed = excluded.closed`,
 			string(r.Handle), r.Preimage.Hex(), r.Terms.String(), r.Terms.Relay, joinWords(r.RoundIDs), r.Circuit, joinWords(r.Path),
-			r.Hop, r.Controller, nanos(r.Start), r.FeeMsat, r.PaidMsat, r.State, string(r.Reason), string(r.Continues),
+			r.Hop, r.Controller, r.NoPay, nanos(r.Start), r.FeeMsat, r.State, string(r.Reason), string(r.Continues),
 			nanos(r.Opened), nanos(r.Closed))
 		return err
 	})
@@ -67,17 +68,26 @@ func (l *Ledger) SavePayment(ctx context.Context, r paystream.PaymentRecord) err
 	return nil
 }
 
-// LoadPayer returns the pay streams that are not closed and the payments that
-// are not over.
+// paidMsat and attempts are the SQL for what the payments of the payer's pay
+// stream s come to. They name no step in a condition, so that the payments are
+// found by their handle and not by their step, of which there are too many.
+const (
+	paidMsat = `COALESCE((SELECT SUM(CASE WHEN p.step = 'paid' THEN p.amount_msat ELSE 0 END)
+		FROM payments p WHERE p.handle = s.handle), 0)`
+	attempts = `COALESCE((SELECT MAX(p.attempt) FROM payments p WHERE p.handle = s.handle), 0)`
+)
+
+// LoadPayer returns the pay streams that are not closed, with what their
+// payments come to, and the payments that are not over.
 func (l *Ledger) LoadPayer(ctx context.Context) (st paystream.PayerState, err error) {
 	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one moment for both queries
 	if err != nil {
 		return st, fmt.Errorf("payer journal: %w", err)
 	}
 	defer tx.Rollback()
-	rows, err := tx.QueryContext(ctx, `SELECT handle, preimage, terms, round_ids, circuit, path, hop, controller, started,
-			fee_msat, paid_msat, state, reason, continues, opened, closed
-		FROM payer_streams WHERE closed = 0 ORDER BY opened, handle`)
+	rows, err := tx.QueryContext(ctx, `SELECT handle, preimage, terms, round_ids, circuit, path, hop, controller, no_pay, started,
+			fee_msat, state, reason, continues, opened, closed, `+paidMsat+`, `+attempts+`
+		FROM payer_streams s WHERE closed = 0 ORDER BY opened, handle`)
 	if st.Streams, err = collect(rows, err, scanPayerStream); err != nil {
 		return paystream.PayerState{}, fmt.Errorf("payer journal: %w", err)
 	}
@@ -92,8 +102,8 @@ func (l *Ledger) LoadPayer(ctx context.Context) (st paystream.PayerState, err er
 func scanPayerStream(row scanner) (r paystream.PayerRecord, err error) {
 	var preimage string
 	err = row.Scan(&r.Handle, &preimage, termsColumn{&r.Terms}, wordsColumn[paystream.RoundID]{&r.RoundIDs}, &r.Circuit,
-		wordsColumn[string]{&r.Path}, &r.Hop, &r.Controller, timeColumn{&r.Start}, &r.FeeMsat, &r.PaidMsat, &r.State, &r.Reason,
-		&r.Continues, timeColumn{&r.Opened}, timeColumn{&r.Closed})
+		wordsColumn[string]{&r.Path}, &r.Hop, &r.Controller, &r.NoPay, timeColumn{&r.Start}, &r.FeeMsat, &r.State, &r.Reason,
+		&r.Continues, timeColumn{&r.Opened}, timeColumn{&r.Closed}, &r.PaidMsat, &r.Attempts)
 	if err == nil {
 		r.Preimage, err = paystream.ParsePreimage(preimage)
 	}

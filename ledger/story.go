@@ -64,7 +64,8 @@ func (l *Ledger) PayStreams(ctx context.Context, f Filter) ([]Row, error) {
 		query string
 	}{
 		{Payer, `SELECT handle, 'payer', relay, state, reason, CASE WHEN started = 0 THEN opened ELSE started END AS begun, closed,
-				paid_msat, fee_msat, 0, circuit, hop, controller, continues, '' FROM payer_streams s`},
+				` + paidMsat + `,
+				fee_msat, 0, circuit, hop, controller, continues, '' FROM payer_streams s`},
 		{Payee, `SELECT handle, 'payee', relay, state, reason, started AS begun, closed,
 				COALESCE((SELECT SUM(amount_msat) FROM bookings b WHERE b.handle = s.handle AND b.kind = 'credit'), 0),
 				fee_msat, bytes, '', 0, '', continues, continued_by FROM payee_streams s`},

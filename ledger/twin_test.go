@@ -50,6 +50,7 @@ func TestLedgerAndTwinAgree(t *testing.T) {
 				both("CommitPayee", func(j journaltest.Journal) (any, error) { return j.CommitPayee(t.Context(), b) })
 			case 1:
 				r := journaltest.PayerStream(drawSmall(rt, "pay stream"))
+				r.NoPay = rapid.Bool().Draw(rt, "no pay")
 				r.PaidMsat, r.Opened, r.Closed = int64(drawSmall(rt, "paid")), drawTime(rt), drawTime(rt)
 				both("SavePayStream", func(j journaltest.Journal) (any, error) { return nil, j.SavePayStream(t.Context(), r) })
 			case 2, 3:
@@ -86,6 +87,7 @@ func drawBatch(rt *rapid.T) (b paystream.PayeeBatch) {
 	for range drawSmall(rt, "pay streams") {
 		r := journaltest.PayeeStream(drawSmall(rt, "pay stream"))
 		r.Start, r.Closed, r.MovedTo = drawTime(rt), drawTime(rt), drawTime(rt)
+		r.Continued = rapid.Bool().Draw(rt, "continued")
 		b.Streams = append(b.Streams, r)
 	}
 	kind := rapid.SampledFrom([]paystream.BookingKind{paystream.BookedCredit, paystream.BookedLate, paystream.BookedUnclaimed})
@@ -108,7 +110,7 @@ func drawPayment(rt *rapid.T) paystream.PaymentRecord {
 	n := drawSmall(rt, "round")
 	return paystream.PaymentRecord{
 		Handle: journaltest.PayerStream(drawSmall(rt, "pay stream")).Handle, Round: n, Through: n, Note: paystream.RoundID(fmt.Sprint(n)),
-		AmountMsat: 1000, Attempt: 1, Created: drawTime(rt), Settled: drawTime(rt), Invoice: "lni1…", SentMsat: int64(drawSmall(rt, "sent")),
+		AmountMsat: 1000, Attempt: drawSmall(rt, "attempt"), Created: drawTime(rt), Settled: drawTime(rt), Invoice: "lni1…", SentMsat: int64(drawSmall(rt, "sent")),
 		Step: rapid.SampledFrom([]paystream.PaymentStep{paystream.StepIntent, paystream.StepInvoice, paystream.StepPaying,
 			paystream.StepPaid, paystream.StepFailed}).Draw(rt, "step"),
 	}

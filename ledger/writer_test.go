@@ -62,7 +62,7 @@ func TestCommitsOfOneCallerKeepTheirOrder(t *testing.T) {
 		wg.Go(func() {
 			r := journaltest.PayerStream(c)
 			for n := range 40 {
-				r.PaidMsat = int64(n)
+				r.FeeMsat = int64(n)
 				if err := l.SavePayStream(t.Context(), r); err != nil {
 					t.Error(err)
 				}
@@ -75,8 +75,8 @@ func TestCommitsOfOneCallerKeepTheirOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range st.Streams {
-		if r.PaidMsat != 39 {
-			t.Errorf("%s ends at %d, want 39", r.Handle, r.PaidMsat)
+		if r.FeeMsat != 39 {
+			t.Errorf("%s ends at %d, want 39", r.Handle, r.FeeMsat)
 		}
 	}
 }

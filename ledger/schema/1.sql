@@ -38,6 +38,7 @@ CREATE TABLE payee_streams (
     moved_round     BIGINT NOT NULL,
     continues       TEXT NOT NULL,
     continued_by    TEXT NOT NULL,
+    continued       BOOLEAN NOT NULL,
     closed          BIGINT NOT NULL
 );
 CREATE INDEX payee_streams_closed ON payee_streams (closed, handle);
@@ -59,7 +60,7 @@ CREATE TABLE bookings (
 CREATE INDEX bookings_handle ON bookings (handle);
 CREATE INDEX bookings_kind ON bookings (kind, paid_at);
 
--- payer_streams: what we pay to others.
+-- payer_streams: what we pay to others. What was paid is the sum of payments.
 CREATE TABLE payer_streams (
     handle     TEXT PRIMARY KEY,
     preimage   TEXT NOT NULL,
@@ -70,9 +71,9 @@ CREATE TABLE payer_streams (
     path       TEXT NOT NULL,
     hop        BIGINT NOT NULL,
     controller TEXT NOT NULL,
+    no_pay     BOOLEAN NOT NULL,
     started    BIGINT NOT NULL,
     fee_msat   BIGINT NOT NULL,
-    paid_msat  BIGINT NOT NULL,
     state      TEXT NOT NULL,
     reason     TEXT NOT NULL,
     continues  TEXT NOT NULL,

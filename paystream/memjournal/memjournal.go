@@ -218,9 +218,18 @@ func (j *Journal) LoadPayer(ctx context.Context) (paystream.PayerState, error) {
 	if err := ctx.Err(); err != nil {
 		return paystream.PayerState{}, err
 	}
+	paid, attempts := make(map[paystream.Handle]int64), make(map[paystream.Handle]int)
+	for _, p := range j.payments {
+		attempts[p.Handle] = max(attempts[p.Handle], p.Attempt)
+		if p.Step == paystream.StepPaid {
+			paid[p.Handle] += p.AmountMsat
+		}
+	}
 	return paystream.PayerState{
 		Streams: sorted(j.payer, func(r paystream.PayerRecord) (paystream.PayerRecord, bool) {
-			return asKeptPayer(r), r.Closed.IsZero()
+			r = asKeptPayer(r) // a copy
+			r.PaidMsat, r.Attempts = paid[r.Handle], attempts[r.Handle]
+			return r, r.Closed.IsZero()
 		}, byOpening),
 		Payments: sorted(j.payments, func(r paystream.PaymentRecord) (paystream.PaymentRecord, bool) {
 			return r, r.Step.Open()

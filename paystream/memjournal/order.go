@@ -70,6 +70,7 @@ func asKeptBooking(k paystream.Booking) paystream.Booking {
 func asKeptPayer(r paystream.PayerRecord) paystream.PayerRecord {
 	r.RoundIDs, r.Path = slices.Clone(r.RoundIDs), slices.Clone(r.Path)
 	r.Start, r.Opened, r.Closed = asKept(r.Start), asKept(r.Opened), asKept(r.Closed)
+	r.PaidMsat, r.Attempts = 0, 0
 	return r
 }
 

@@ -30,6 +30,21 @@ type Journal interface {
 	paystream.PayerJournal
 }
 
+// Reopener is a Journal that outlives its process: Reopen closes it and opens
+// it again, as a restart does. The test of one that can not goes on with it as
+// it is.
+type Reopener interface {
+	Journal
+	Reopen(t *testing.T) Journal
+}
+
+func reopen(t *testing.T, j Journal) Journal {
+	if r, can := j.(Reopener); can {
+		return r.Reopen(t)
+	}
+	return j
+}
+
 // Run tests the journals that open makes, each time an empty one.
 func Run(t *testing.T, open func(t *testing.T) Journal) {
 	for _, tc := range []struct {
@@ -46,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) Journal) {
 		{"loading leaves out what is old", leavesOutTheOld},
 		{"terms", offeredTerms},
 		{"payer stream comes back", payerStreamComesBack},
+		{"paid is the sum of payments", paidIsTheSumOfPayments},
 		{"payment step by step", paymentSteps},
 		{"a paid payment stays paid", paidStaysPaid},
 		{"payments are told apart", paymentsToldApart},

@@ -22,11 +22,12 @@ func payeeStreamComesBack(t *testing.T, j Journal) {
 	r.Elapsed, r.FeeMsat, r.Bytes = 90*time.Second, 21, 1<<33
 	r.MovedTo, r.MovedRound = now().Add(time.Minute), 3
 	r.Continues, r.ContinuedBy = "0011223344556677", "8899aabbccddeeff"
+	r.Continued = true
 	commit(t, j, paystream.PayeeBatch{Streams: []paystream.PayeeRecord{r}})
 	same(t, "the pay stream", []paystream.PayeeRecord{r}, loadPayee(t, j).Streams)
 
 	r.State, r.Reason, r.Closed = "closed", paystream.ReasonLate, now().Add(-time.Hour)
-	r.RoundIDs, r.MovedTo, r.Elapsed = nil, time.Time{}, -time.Second
+	r.RoundIDs, r.MovedTo, r.Elapsed, r.Continued = nil, time.Time{}, -time.Second, false
 	commit(t, j, paystream.PayeeBatch{Streams: []paystream.PayeeRecord{r}})
 	same(t, "the pay stream, changed", []paystream.PayeeRecord{r}, loadPayee(t, j).Streams)
 }

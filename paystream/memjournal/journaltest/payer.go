@@ -34,11 +34,11 @@ func payerStreamComesBack(t *testing.T, j Journal) {
 	r.RoundIDs = []paystream.RoundID{"aa", "bb"}
 	r.Path = []string{"A", "B", "C"}
 	r.Controller, r.Start, r.Continues = "alice and bob", now().Add(time.Second), "0011223344556677"
-	r.FeeMsat, r.PaidMsat = 5, 1<<40
+	r.FeeMsat, r.NoPay = 5, true
 	savePayStream(t, j, r)
 	same(t, "the pay stream", []paystream.PayerRecord{r}, loadPayer(t, j).Streams)
 
-	r.State, r.Reason, r.PaidMsat, r.Path = "late", paystream.ReasonWallet, 7, nil
+	r.State, r.Reason, r.NoPay, r.Path = "late", paystream.ReasonWallet, false, nil
 	savePayStream(t, j, r)
 	same(t, "the pay stream, changed", []paystream.PayerRecord{r}, loadPayer(t, j).Streams)
 
@@ -50,6 +50,51 @@ func payerStreamComesBack(t *testing.T, j Journal) {
 	r.Closed = now()
 	savePayStream(t, j, r)
 	same(t, "after one is closed", []paystream.PayerRecord{other}, loadPayer(t, j).Streams)
+}
+
+// A payer that forgets what it has paid pays it again.
+func paidIsTheSumOfPayments(t *testing.T, j Journal) {
+	a, b, fresh := PayerStream(1), PayerStream(2), PayerStream(3)
+	b.Opened, fresh.Opened = a.Opened.Add(1), a.Opened.Add(2)
+	a.PaidMsat, a.Attempts = 1<<40, 77 // not the record's to say
+	for _, r := range []paystream.PayerRecord{a, b, fresh} {
+		savePayStream(t, j, r)
+	}
+	for _, p := range []struct {
+		stream, attempt int
+		note            paystream.RoundID
+		msat            int64
+		step            paystream.PaymentStep
+	}{
+		{1, 1, "aa", 1000, paystream.StepFailed},
+		{1, 2, "aa", 1000, paystream.StepPaid},
+		{1, 1, "bb", 500, paystream.StepPaid},
+		{1, 1, "cc", 1, paystream.StepIntent},
+		{1, 1, "dd", 2, paystream.StepInvoice},
+		{1, 3, "ee", 4, paystream.StepPaying},
+		{2, 1, "aa", 30, paystream.StepPaid},
+		{2, 5, "bb", 8, paystream.StepFailed},
+	} {
+		r := payment(p.stream)
+		r.Note, r.Attempt, r.AmountMsat, r.Step = p.note, p.attempt, p.msat, p.step
+		if p.step == paystream.StepPaid { // the routing in it is not the pay stream's
+			r.SentMsat, r.Settled = p.msat+3, now()
+		}
+		savePayment(t, j, r)
+	}
+	a.PaidMsat, a.Attempts = 1500, 3
+	b.PaidMsat, b.Attempts = 30, 5
+	j = reopen(t, j)
+	same(t, "the pay streams", []paystream.PayerRecord{a, b, fresh}, loadPayer(t, j).Streams)
+
+	// A payment settles: one write, and it counts once, however often it is said.
+	paid := payment(1)
+	paid.Note, paid.Attempt, paid.AmountMsat = "ee", 3, 4
+	paid.Step, paid.SentMsat, paid.Settled = paystream.StepPaid, 4, now()
+	savePayment(t, j, paid)
+	savePayment(t, j, paid)
+	a.PaidMsat = 1504
+	same(t, "after one more is paid", []paystream.PayerRecord{a, b, fresh}, loadPayer(t, reopen(t, j)).Streams)
 }
 
 func paymentSteps(t *testing.T, j Journal) {
