@@ -89,7 +89,7 @@ func follow(t *testing.T, r *cln.Receiver, from uint64, s *sink) (stop func()) {
 
 func TestReceive(t *testing.T) {
 	w := newWorld(t, options{})
-	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
+	wallet := cln.NewWallet(w.alice, cln.WalletOptions{Unpaced: true})
 	d := w.offer()
 	first := w.pay(wallet, d, 1)
 
@@ -155,7 +155,7 @@ func TestReceiveInBatches(t *testing.T) {
 func TestReceiveThroughTrouble(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
-	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
+	wallet := cln.NewWallet(w.alice, cln.WalletOptions{Unpaced: true})
 	d := w.offer()
 	var mu sync.Mutex
 	var errs []error
@@ -177,7 +177,7 @@ func TestReceiveThroughTrouble(t *testing.T) {
 	w.outage("bob", false)
 	eventually(t, "the receiver reconnects", func() bool { return s.count() == 2 })
 
-	w.setFaults("bob", clnsim.Faults{HangUpRate: 0.5})
+	w.setFaults("bob", clnsim.Faults{HangUpRate: 0.3})
 	for i := 3; i <= 10; i++ {
 		w.pay(wallet, d, i)
 	}
@@ -196,7 +196,7 @@ func TestReceiveThroughTrouble(t *testing.T) {
 func TestPlainInvoices(t *testing.T) {
 	w := newWorld(t, options{})
 	r := cln.NewReceiver(w.bob, cln.ReceiverOptions{})
-	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
+	wallet := cln.NewWallet(w.alice, cln.WalletOptions{Unpaced: true})
 	req := request(w.offer(), 1)
 	one, err := r.Invoice(t.Context(), "id-1", 1000, "a round")
 	if err != nil {

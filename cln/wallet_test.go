@@ -3,6 +3,7 @@ package cln_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -155,10 +156,10 @@ func TestPayErrors(t *testing.T) {
 		"payee offline":    {offline("bob"), paystream.ErrTryAgain, false},
 		"no peers":         {offline("alice"), paystream.ErrTryAgain, false},
 		"node away":        {func(w *world) { w.outage("alice", true) }, paystream.ErrUnavailable, false},
-		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2 * time.Second}), paystream.ErrHeld, true},
-		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 2 * time.Second, StuckFails: true}), paystream.ErrHeld, false},
+		"stuck":            {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 600 * time.Millisecond}), paystream.ErrHeld, true},
+		"stuck and lost":   {faults("alice", clnsim.Faults{StuckRate: 1, StuckFor: 600 * time.Millisecond, StuckFails: true}), paystream.ErrHeld, false},
 		"no answer":        {faults("alice", clnsim.Faults{HangUpRate: 1}), paystream.ErrHeld, true},
-		"reads pending":    {faults("alice", clnsim.Faults{FailRate: 1, Linger: time.Second}), paystream.ErrHeld, false},
+		"reads pending":    {faults("alice", clnsim.Faults{FailRate: 1, Linger: 600 * time.Millisecond}), paystream.ErrHeld, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +172,11 @@ func TestPayErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.prepare(w)
-			_, err = wallet.Pay(within(t, 1400*time.Millisecond), payRequest(inv))
+			patience := 1400 * time.Millisecond // more than retry_for, which is a second at least
+			if strings.HasPrefix(name, "stuck") {
+				patience = 200 * time.Millisecond
+			}
+			_, err = wallet.Pay(within(t, patience), payRequest(inv))
 			if !errors.Is(err, c.want) {
 				t.Fatalf("%v; want %v", err, c.want)
 			}
