@@ -29,7 +29,7 @@ type paying struct {
 	attacher *tor.Attacher
 }
 
-func newPaying(t *testing.T, node *testnet.Node) paying {
+func newPaying(t testing.TB, node *testnet.Node) paying {
 	t.Helper()
 	settings := tor.NewSettings(tor.SettingsState{}, nil, func(err error) { t.Error(err) })
 	p := paying{settings: settings, circuits: tor.NewCircuits(), attacher: tor.NewAttacher(settings)}
@@ -44,7 +44,7 @@ func newPaying(t *testing.T, node *testnet.Node) paying {
 	return p
 }
 
-func (p paying) build(t *testing.T, hops ...*testnet.Node) *tor.Circuit {
+func (p paying) build(t testing.TB, hops ...*testnet.Node) *tor.Circuit {
 	t.Helper()
 	var path []string
 	for _, hop := range hops {
@@ -58,7 +58,7 @@ func (p paying) build(t *testing.T, hops ...*testnet.Node) *tor.Circuit {
 }
 
 // echo sends a text and expects it back.
-func echo(t *testing.T, conn net.Conn, text string) {
+func echo(t testing.TB, conn net.Conn, text string) {
 	t.Helper()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.WriteString(conn, text); err != nil {

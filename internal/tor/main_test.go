@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func realNetwork(t *testing.T) *testnet.Network {
+func realNetwork(t testing.TB) *testnet.Network {
 	t.Helper()
 	networkUsed = true
 	n, err := network()
@@ -56,7 +56,7 @@ func realNetwork(t *testing.T) *testnet.Network {
 }
 
 // within is a context for one step of a test.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -64,7 +64,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 }
 
 // start runs a client with handlers until the end of the test.
-func start(t *testing.T, node *testnet.Node, handlers ...tor.Handler) *tor.Client {
+func start(t testing.TB, node *testnet.Node, handlers ...tor.Handler) *tor.Client {
 	t.Helper()
 	c, err := tor.Start(within(t, 20*time.Second), tor.Config{
 		Options:  tor.Options{Address: node.ControlSocket},
@@ -78,7 +78,7 @@ func start(t *testing.T, node *testnet.Node, handlers ...tor.Handler) *tor.Clien
 }
 
 // dial is a plain connection, as another controller has it.
-func dial(t *testing.T, node *testnet.Node) *tor.Conn {
+func dial(t testing.TB, node *testnet.Node) *tor.Conn {
 	t.Helper()
 	c, err := tor.Dial(within(t, 10*time.Second), tor.Options{Address: "unix:" + node.ControlSocket})
 	if err != nil {
@@ -90,7 +90,7 @@ func dial(t *testing.T, node *testnet.Node) *tor.Conn {
 
 // do sends a command that must succeed and returns the text of the reply's
 // first line, or its data.
-func do(t *testing.T, c *tor.Conn, line string) string {
+func do(t testing.TB, c *tor.Conn, line string) string {
 	t.Helper()
 	reply, err := c.Do(within(t, 10*time.Second), line)
 	if err != nil {
@@ -103,7 +103,7 @@ func do(t *testing.T, c *tor.Conn, line string) string {
 }
 
 // eventually waits for a condition that nothing tells of.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx := within(t, 15*time.Second)
 	for !holds() {
@@ -117,7 +117,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // gateway makes a relay reachable as design has it, an echo server standing
 // for the gateway, and returns how a client reaches it.
-func gateway(t *testing.T, node *testnet.Node) tor.Gateway {
+func gateway(t testing.TB, node *testnet.Node) tor.Gateway {
 	t.Helper()
 	addr := netip.AddrPortFrom(node.Addr, 9402)
 	ln, err := net.Listen("tcp", addr.String())
