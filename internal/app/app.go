@@ -50,6 +50,7 @@ type App struct {
 
 // Run runs what a configuration says until ctx ends, and then ends cleanly.
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
+	raiseFileLimit()
 	a := &App{cfg: cfg, log: o.Log, clock: clock.New()}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(ctx); err != nil {

@@ -70,14 +70,25 @@ func (p *circuit) wait(ctx context.Context) error {
 	return p.err
 }
 
-// connect opens a tunnel to a target.
+// connectFor bounds how long an app waits for its connection: the relay's own
+// limit for a target, and the way there.
+const connectFor = 45 * time.Second
+
+// connect opens a tunnel to a target. A relay that knows nothing of the pay
+// stream, or wants money that we believe it has, is asked how it sees things.
 func (p *circuit) connect(ctx context.Context, target string) (net.Conn, error) {
-	hash, err := p.c.Hash(p.current())
+	ctx, cancel := context.WithTimeout(ctx, connectFor)
+	defer cancel()
+	pay := p.current()
+	hash, err := p.c.Hash(pay)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := p.link.Connect(ctx, hash, target)
 	if err != nil {
+		if errors.Is(err, paystream.ErrUnknown) || errors.As(err, new(*paystream.Demand)) {
+			p.c.Ask(pay)
+		}
 		return nil, err
 	}
 	t := &tunnel{Conn: conn, of: p, opened: time.Now()}

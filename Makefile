@@ -1,0 +1,43 @@
+# TOPS, the Onion Pay Stream. `make help` lists what there is.
+
+GO       ?= go
+ROOT     := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+# Tests with a Tor network need a network namespace, and that needs root.
+AS_ROOT  := $(if $(ROOT),-exec "$(ROOT)")
+PACKAGES ?= ./...
+
+.PHONY: help build demo test check bench fuzz clean tools-tor tools-cc tools-bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/tops
+	$(GO) build -trimpath -o bin/tops ./cmd/tops
+
+demo: tools-tor build ## see it all happen: real tor, play money, two minutes
+	$(ROOT) bin/tops demo
+
+test: tools-tor tools-cc check ## every test, with the race detector and real tor
+	$(GO) test -race -timeout 14m $(AS_ROOT) $(PACKAGES)
+
+check: ## formatting, vet, staticcheck, no skipped tests
+	@scripts/check
+
+bench: tools-tor tools-bench ## ratios against a direct connection
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m -p 1 $(AS_ROOT) $(PACKAGES)
+
+fuzz: ## each parser for FUZZTIME (default 10s)
+	@scripts/fuzz $(or $(FUZZTIME),10s)
+
+clean: ## remove what was built
+	rm -rf bin
+
+# What comes from Debian's packages, when it is missing.
+tools-tor:
+	@scripts/need tor tor
+
+tools-cc:
+	@scripts/need gcc gcc libc6-dev
+
+tools-bench:
+	@scripts/need socat socat
