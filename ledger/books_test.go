@@ -188,7 +188,7 @@ func TestStoryWithoutSecrets(t *testing.T) {
 	}
 	relay := payer.Terms.Relay
 	same(t, "sides", []ledger.Row{
-		{Handle: payer.Handle, Role: ledger.Payer, Relay: relay, State: "due", Start: payer.Start.UTC(), PaidMsat: 1000,
+		{Handle: payer.Handle, Role: ledger.Payer, Relay: relay, State: "due", Start: payer.Start.UTC(), PaidMsat: 1000, RoutingMsat: 3,
 			Circuit: "12", Hop: 3, Controller: "alice"},
 		{Handle: payee.Handle, Role: ledger.Payee, Relay: relay, State: "due", Start: payee.Start.UTC(), PaidMsat: 1000, Bytes: 77},
 	}, story.Sides)
@@ -255,6 +255,15 @@ func TestForgetKeepsWhatIsNotOver(t *testing.T) {
 	pay(t, l, 1, "alice", "1", paystream.StepPaying, 1000, old)              // held is not over
 	pay(t, l, 2, "alice", "1", paystream.StepPaid, 1000, old)
 
+	for n, closed := range map[int]time.Time{5: {}, 6: before.Add(-1)} { // what we pay: one lives, one is over
+		r := journaltest.PayerStream(n)
+		r.Closed = closed
+		if err := l.SavePayStream(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		pay(t, l, n, "alice", "1", paystream.StepPaid, 5000, old)
+	}
+
 	was, err := l.Totals(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -263,13 +272,16 @@ func TestForgetKeepsWhatIsNotOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "forgotten", ledger.Forgotten{PayStreams: 1, Payments: 2}, got)
+	same(t, "forgotten", ledger.Forgotten{PayStreams: 2, Payments: 3}, got)
 	rows, err := l.PayStreams(t.Context(), ledger.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(rows) != 4 {
+		t.Errorf("%d pay streams are left, want 4", len(rows))
+	}
 	for _, r := range rows {
-		if r.Handle == gone.Handle {
+		if r.Handle == gone.Handle || r.Handle == journaltest.PayerStream(6).Handle {
 			t.Error("what is over is still there")
 		}
 		if r.PaidMsat != 5000 {

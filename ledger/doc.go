@@ -22,6 +22,10 @@
 //     committed with it;
 //   - a payment that is paid stays paid.
 //
+// What was paid and what was credited is stored nowhere but in the payments and
+// bookings themselves, and summed up on loading: there is no second figure that
+// a crash could leave behind.
+//
 // # Group commit
 //
 // A durable commit costs an fsync, and a disk does a few hundred to a few

@@ -68,11 +68,13 @@ func (l *Ledger) SavePayment(ctx context.Context, r paystream.PaymentRecord) err
 	return nil
 }
 
-// paidMsat and attempts are the SQL for what the payments of the payer's pay
+// paidMsat, routingMsat and attempts are the SQL for what the payments of the payer's pay
 // stream s come to. They name no step in a condition, so that the payments are
 // found by their handle and not by their step, of which there are too many.
 const (
 	paidMsat = `COALESCE((SELECT SUM(CASE WHEN p.step = 'paid' THEN p.amount_msat ELSE 0 END)
+		FROM payments p WHERE p.handle = s.handle), 0)`
+	routingMsat = `COALESCE((SELECT SUM(CASE WHEN p.step = 'paid' THEN p.sent_msat - p.amount_msat ELSE 0 END)
 		FROM payments p WHERE p.handle = s.handle), 0)`
 	attempts = `COALESCE((SELECT MAX(p.attempt) FROM payments p WHERE p.handle = s.handle), 0)`
 )

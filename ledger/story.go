@@ -25,19 +25,20 @@ type Payment = paystream.PaymentRecord
 
 // Row is a pay stream in the books: its record without its secrets.
 type Row struct {
-	Handle     paystream.Handle `json:"handle"`
-	Role       Role             `json:"role"`
-	Relay      string           `json:"relay"` // fingerprint
-	State      string           `json:"state"`
-	Reason     paystream.Reason `json:"reason,omitempty"`
-	Start      time.Time        `json:"start"`
-	Closed     time.Time        `json:"closed,omitzero"`
-	PaidMsat   int64            `json:"paid_msat"`         // settled (payer) or credited (payee)
-	FeeMsat    int64            `json:"fee_msat"`          // the opening fee
-	Bytes      int64            `json:"bytes,omitempty"`   // tunnelled, payee only
-	Circuit    string           `json:"circuit,omitempty"` // payer only, and so the next two
-	Hop        int              `json:"hop,omitempty"`
-	Controller string           `json:"controller,omitempty"`
+	Handle      paystream.Handle `json:"handle"`
+	Role        Role             `json:"role"`
+	Relay       string           `json:"relay"` // fingerprint
+	State       string           `json:"state"`
+	Reason      paystream.Reason `json:"reason,omitempty"`
+	Start       time.Time        `json:"start"`
+	Closed      time.Time        `json:"closed,omitzero"`
+	PaidMsat    int64            `json:"paid_msat"`              // settled (payer) or credited (payee)
+	FeeMsat     int64            `json:"fee_msat"`               // the opening fee
+	Bytes       int64            `json:"bytes,omitempty"`        // tunnelled, payee only
+	RoutingMsat int64            `json:"routing_msat,omitempty"` // what PaidMsat cost on top; payer only, and so the next three
+	Circuit     string           `json:"circuit,omitempty"`
+	Hop         int              `json:"hop,omitempty"`
+	Controller  string           `json:"controller,omitempty"`
 
 	Continues   paystream.Handle `json:"continues,omitempty"`
 	ContinuedBy paystream.Handle `json:"continued_by,omitempty"` // payee only
@@ -65,10 +66,10 @@ func (l *Ledger) PayStreams(ctx context.Context, f Filter) ([]Row, error) {
 	}{
 		{Payer, `SELECT handle, 'payer', relay, state, reason, CASE WHEN started = 0 THEN opened ELSE started END AS begun, closed,
 				` + paidMsat + `,
-				fee_msat, 0, circuit, hop, controller, continues, '' FROM payer_streams s`},
+				fee_msat, 0, ` + routingMsat + `, circuit, hop, controller, continues, '' FROM payer_streams s`},
 		{Payee, `SELECT handle, 'payee', relay, state, reason, started AS begun, closed,
 				COALESCE((SELECT SUM(amount_msat) FROM bookings b WHERE b.handle = s.handle AND b.kind = 'credit'), 0),
-				fee_msat, bytes, '', 0, '', continues, continued_by FROM payee_streams s`},
+				fee_msat, bytes, 0, '', 0, '', continues, continued_by FROM payee_streams s`},
 	} {
 		if f.Role != "" && f.Role != side.role || f.Controller != "" && side.role == Payee {
 			continue
@@ -114,7 +115,7 @@ func (f Filter) where(query string) (string, []any) {
 
 func scanRow(row scanner) (r Row, err error) {
 	err = row.Scan(&r.Handle, &r.Role, &r.Relay, &r.State, &r.Reason, timeColumn{&r.Start}, timeColumn{&r.Closed}, &r.PaidMsat,
-		&r.FeeMsat, &r.Bytes, &r.Circuit, &r.Hop, &r.Controller, &r.Continues, &r.ContinuedBy)
+		&r.FeeMsat, &r.Bytes, &r.RoutingMsat, &r.Circuit, &r.Hop, &r.Controller, &r.Continues, &r.ContinuedBy)
 	return r, err
 }
 
@@ -123,7 +124,8 @@ func scanRow(row scanner) (r Row, err error) {
 var ErrNoPayStream = errors.New("no such pay stream in the books")
 
 // Story is one pay stream, told. A process that pays itself has both sides of
-// it in its books.
+// it in its books. As JSON it leaves out what an operator has no use for: see
+// [Story.MarshalJSON].
 type Story struct {
 	Sides    []Row
 	Payments []Payment           // ours, as payer
