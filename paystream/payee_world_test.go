@@ -27,99 +27,116 @@ func relayTerms(edit ...func(*policies.Terms)) policies.Terms {
 	return t
 }
 
-// fakeNode is a payee's Lightning node: it keeps what was paid, pushes it when
-// it answers, and says nothing while it is away.
+// fakeNode is a payee's Lightning node and the receiver that follows it: it keeps
+// what was paid, pushes it while it answers, and says nothing while it is away.
 type fakeNode struct {
-	mu      sync.Mutex
-	paid    []paystream.Settlement
-	away    chan struct{} // closed when the node comes back; nil while it answers
-	changed chan struct{}
-	sink    paystream.Sink
-	sent    int
-	labels  map[string]int64
+	now func() time.Time // the machine's clock; may be set while nothing runs
+
+	mu        sync.Mutex
+	paid      []paystream.Settlement
+	away      bool
+	lazy      bool // pushes only when asked for the watermark: a backlog
+	running   bool
+	wanted    int // of paid, that a watermark waits for
+	delivered int // of paid, that the sink has made durable
+	batches   int // deliveries that were tried
+	changed   chan struct{}
+	labels    map[string]int64
 }
 
 func newFakeNode() *fakeNode {
-	return &fakeNode{changed: make(chan struct{}, 1), labels: make(map[string]int64)}
+	return &fakeNode{now: time.Now, changed: make(chan struct{}), labels: make(map[string]int64)}
 }
 
-// settle pays amount under a note; the node has the money from now on.
-func (n *fakeNode) settle(note paystream.RoundID, amountMsat int64) paystream.Settlement {
+// set changes the node and wakes whoever waits for a change.
+func (n *fakeNode) set(change func()) {
 	n.mu.Lock()
-	i := uint64(len(n.paid) + 1)
-	s := paystream.Settlement{PayIndex: i, PaymentHash: fmt.Sprintf("%064x", i), Note: string(note),
-		OfferID: ourOffer, AmountMsat: amountMsat, PaidAt: time.Now()}
-	n.paid = append(n.paid, s)
-	n.mu.Unlock()
-	n.poke()
-	return s
+	defer n.mu.Unlock()
+	change()
+	close(n.changed)
+	n.changed = make(chan struct{})
 }
 
-func (n *fakeNode) setAway(away bool) {
-	n.mu.Lock()
-	switch {
-	case away && n.away == nil:
-		n.away = make(chan struct{})
-	case !away && n.away != nil:
-		close(n.away)
-		n.away = nil
-	}
-	n.mu.Unlock()
-	n.poke()
-}
-
-func (n *fakeNode) poke() {
-	select {
-	case n.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (n *fakeNode) Run(ctx context.Context, from uint64, sink paystream.Sink) error {
-	n.mu.Lock()
-	n.sink, n.sent = sink, int(from)
-	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		n.sink = nil
-		n.mu.Unlock()
-	}()
+// until waits for something to be so; cond is called with the lock held.
+func (n *fakeNode) until(ctx context.Context, cond func() bool) error {
 	for {
-		if err := n.push(ctx); err != nil {
-			return err
+		n.mu.Lock()
+		ok, changed := cond(), n.changed
+		n.mu.Unlock()
+		if ok {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-n.changed:
+		case <-changed:
 		}
 	}
 }
 
-func (n *fakeNode) push(ctx context.Context) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.away != nil || n.sink == nil || n.sent == len(n.paid) {
-		return nil
-	}
-	batch := n.paid[n.sent:]
-	n.sent = len(n.paid)
-	return n.sink.Deliver(ctx, batch)
+// settle pays amount under a note; the node has the money from now on.
+func (n *fakeNode) settle(note paystream.RoundID, amountMsat int64) paystream.Settlement {
+	return n.receive(paystream.Settlement{Note: string(note), OfferID: ourOffer, AmountMsat: amountMsat})
 }
 
+// receive settles an invoice of whatever kind.
+func (n *fakeNode) receive(s paystream.Settlement) paystream.Settlement {
+	n.set(func() {
+		s.PayIndex = uint64(len(n.paid) + 1)
+		s.PaymentHash, s.PaidAt = fmt.Sprintf("%064x", s.PayIndex), n.now()
+		n.paid = append(n.paid, s)
+	})
+	return s
+}
+
+func (n *fakeNode) setAway(away bool) { n.set(func() { n.away = away }) }
+func (n *fakeNode) setLazy(lazy bool) { n.set(func() { n.lazy = lazy }) }
+
+// Run delivers like the real receiver: what the sink refuses it is given again.
+func (n *fakeNode) Run(ctx context.Context, from uint64, sink paystream.Sink) error {
+	n.set(func() { n.running, n.delivered, n.wanted = true, int(from), 0 })
+	defer n.set(func() { n.running = false })
+	for {
+		var batch []paystream.Settlement
+		if err := n.until(ctx, func() bool {
+			if n.away || n.lazy && n.wanted <= n.delivered {
+				return false
+			}
+			batch = n.paid[n.delivered:]
+			return len(batch) > 0
+		}); err != nil {
+			return err
+		}
+		err := sink.Deliver(ctx, batch)
+		n.set(func() {
+			n.batches++
+			if err == nil {
+				n.delivered += len(batch)
+			}
+		})
+		if err != nil {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// Sync waits until everything that was paid when the node answered is durable,
+// the gap that Run walks after a start included.
 func (n *fakeNode) Sync(ctx context.Context) (time.Time, error) {
-	asked := time.Now()
-	n.mu.Lock()
-	away := n.away
-	n.mu.Unlock()
-	if away != nil {
-		select {
-		case <-ctx.Done():
-			return time.Time{}, ctx.Err()
-		case <-away:
-		}
+	if err := n.until(ctx, func() bool { return n.running && !n.away }); err != nil {
+		return time.Time{}, err
 	}
-	return asked, n.push(ctx)
+	var asked time.Time
+	var want int
+	n.set(func() {
+		asked, want = n.now(), len(n.paid)
+		n.wanted = want
+	})
+	return asked, n.until(ctx, func() bool { return n.delivered >= want })
 }
 
 func (n *fakeNode) Invoice(_ context.Context, label string, amountMsat int64, _ string) (string, error) {
@@ -221,6 +238,7 @@ func bubble(t *testing.T, terms policies.Terms, f func(r *relay)) {
 
 func (r *relay) start() {
 	r.t.Helper()
+	r.node.now = r.now
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: r.terms, Carrier: r.carrier, Receiver: r.node, Journal: r.journal,
 		Ours: func(id string) bool { return id == ourOffer },
