@@ -99,3 +99,16 @@ func (p *Payer) setLink(h Handle, link Link, doubt bool) error {
 	p.planLocked(s)
 	return nil
 }
+
+// Move tells that a pay stream goes on over another circuit of tor's.
+func (p *Payer) Move(h Handle, circuit string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.streams[h]
+	if s == nil {
+		return fmt.Errorf("move %q: %w", h, ErrNoPayStream)
+	}
+	s.circuit, s.dirty, s.doubt = circuit, true, true
+	p.planLocked(s)
+	return nil
+}

@@ -94,14 +94,13 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
 		return err
 	}
+	if a.cfg.Client != nil || a.cfg.Relay != nil {
+		a.node = cln.NewClient(a.cfg.Lightning.RPC)
+		if err := a.checkNode(ctx); err != nil {
+			return err
+		}
+	}
 	if a.books, err = ledger.Open(ctx, filepath.Join(a.cfg.DataDir, "ledger.db")); err != nil {
-		return err
-	}
-	if a.cfg.Client == nil && a.cfg.Relay == nil {
-		return nil
-	}
-	a.node = cln.NewClient(a.cfg.Lightning.RPC)
-	if err := a.checkNode(ctx); err != nil {
 		return err
 	}
 	torOptions, err := TorOptions(a.cfg)

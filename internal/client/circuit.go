@@ -18,7 +18,6 @@ import (
 // circuit is a paid circuit: tor's, the way to its gateway, and the pay stream
 // that runs on it, one after the other.
 type circuit struct {
-	*tor.Circuit
 	c          *Client
 	path       []string
 	terms      policies.Terms
@@ -30,6 +29,7 @@ type circuit struct {
 	bytes atomic.Int64
 
 	mu      sync.Mutex // guards what follows
+	tc      *tor.Circuit
 	pay     counted
 	before  counted // the pay stream that pay continues
 	left    bool
@@ -55,7 +55,7 @@ func (c *Client) ExtendPaidCircuit(ctx context.Context, controller string, path 
 	if err != nil {
 		return "", err
 	}
-	return p.ID, nil
+	return p.tor().ID, nil
 }
 
 func (c *Client) extend(ctx context.Context, controller string, path []string) (*circuit, error) {
@@ -78,14 +78,14 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 // follow makes a circuit of ours of one of tor's.
 func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, controller string) *circuit {
 	p := &circuit{
-		Circuit: tc, c: c, path: path, terms: terms, controller: controller,
+		tc: tc, c: c, path: path, terms: terms, controller: controller,
 		ready: make(chan struct{}), heard: make(chan struct{}, 1),
 		tunnels: make(map[*tunnel]struct{}),
 	}
 	p.link = gateway.NewClient(p.dial)
 	p.link.Now = c.cfg.Now
 	c.mu.Lock()
-	c.paid[p.ID] = p
+	c.paid[tc.ID] = p
 	c.mu.Unlock()
 	return p
 }
@@ -94,7 +94,14 @@ func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, co
 func (p *circuit) dial(ctx context.Context) (net.Conn, error) {
 	return p.c.attacher.DialGateway(ctx,
 		tor.Gateway{Fingerprint: p.terms.Relay, Addr: p.terms.Gateway},
-		tor.Target{Circuit: p.ID, Hop: len(p.path)})
+		tor.Target{Circuit: p.tor().ID, Hop: len(p.path)})
+}
+
+// tor is the circuit as tor has it now.
+func (p *circuit) tor() *tor.Circuit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tc
 }
 
 // live is the life of a circuit of ours: from being built to its end.
@@ -105,7 +112,7 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	p.mu.Unlock()
 	close(p.ready)
 	if err != nil {
-		p.c.failed(fmt.Errorf("circuit %s: %w", p.ID, err))
+		p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
 		p.leave(context.WithoutCancel(ctx), paystream.ReasonRelay)
 		return
 	}
@@ -116,12 +123,8 @@ func (p *circuit) live(ctx context.Context, known bool) {
 // that have changed meanwhile are tried once, if the policy has nothing against
 // them.
 func (p *circuit) open(ctx context.Context, known bool) error {
-	select {
-	case <-p.Built():
-	case <-p.Done():
-		return p.Err()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := built(ctx, p.tor()); err != nil {
+		return err
 	}
 	if !known {
 		if err := p.askTerms(ctx); err != nil {
@@ -142,9 +145,21 @@ func (p *circuit) open(ctx context.Context, known bool) error {
 	return nil
 }
 
+// built waits until a circuit can be used.
+func built(ctx context.Context, tc *tor.Circuit) error {
+	select {
+	case <-tc.Built():
+		return nil
+	case <-tc.Done():
+		return tc.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (p *circuit) request() paystream.OpenRequest {
 	return paystream.OpenRequest{
-		Terms: p.terms, Link: p.link, Circuit: p.ID, Path: p.path, Hop: len(p.path), Controller: p.controller,
+		Terms: p.terms, Link: p.link, Circuit: p.tor().ID, Path: p.path, Hop: len(p.path), Controller: p.controller,
 	}
 }
 
@@ -177,163 +192,6 @@ func (p *circuit) use(h paystream.Handle, begins time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.before, p.pay = p.pay, counted{h, begins, p.bytes.Load()}
-}
-
-// lookEvery is how often the pace of a circuit is looked at.
-const lookEvery = 100 * time.Millisecond
-
-// serve keeps the circuit until it ends, its pay stream ends, or nothing more is
-// paid on it.
-func (p *circuit) serve(ctx context.Context) {
-	keep, stop := context.WithCancel(ctx)
-	defer stop()
-	p.keep(keep)
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	next := p.continued(keep)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-p.Done():
-			p.c.failed(p.Err())
-			p.leave(context.WithoutCancel(ctx), paystream.ReasonCircuit)
-			return
-		case <-look.C:
-			p.look()
-		case h := <-next:
-			p.goOn(h)
-			p.keep(keep)
-			next = p.continued(keep)
-		case <-p.heard:
-			if len(next) == 0 && p.over() {
-				p.leave(context.WithoutCancel(ctx), "")
-				return
-			}
-		}
-	}
-}
-
-// keep holds one idle connection to the gateway: tor closes a circuit that has
-// had no stream for ten minutes.
-func (p *circuit) keep(ctx context.Context) {
-	hash, err := p.c.Hash(p.current())
-	if err != nil {
-		return
-	}
-	p.c.wg.Go(func() { _ = p.link.Keep(ctx, hash) })
-}
-
-// continued opens the pay stream that goes on from the present one, and sends its
-// handle when the relay has accepted it.
-func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
-	next := make(chan paystream.Handle, 1)
-	if !p.c.cfg.Client.Continue {
-		return next
-	}
-	old := p.current()
-	st, err := p.c.PayStream(old)
-	if err != nil {
-		return next
-	}
-	last := st.Start.Add(p.terms.Due(p.terms.Rounds - 1))
-	p.c.wg.Go(func() {
-		select {
-		case <-time.After(last.Sub(p.c.cfg.Now())):
-		case <-ctx.Done():
-			return
-		}
-		req := p.request()
-		req.Continues = &old
-		h, err := p.c.Open(ctx, req)
-		if err == nil {
-			next <- h
-		} else if ctx.Err() == nil {
-			p.c.failed(fmt.Errorf("continue pay stream %s: %w", old, err))
-		}
-	})
-	return next
-}
-
-// goOn makes a continuation the present pay stream.
-func (p *circuit) goOn(h paystream.Handle) {
-	begins := p.c.cfg.Now()
-	if st, err := p.c.PayStream(h); err == nil {
-		begins = st.Start
-	}
-	p.use(h, begins)
-}
-
-func (p *circuit) current() paystream.Handle {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.pay.handle
-}
-
-// over reports whether the circuit is of no use any more: its pay stream is over,
-// or was not worth its price. One that is not paid for another reason is served
-// until the relay cuts it, but gets nothing new.
-func (p *circuit) over() bool {
-	st, err := p.c.PayStream(p.current())
-	if err != nil {
-		return true
-	}
-	switch st.Status {
-	case paystream.StatusClosed, paystream.StatusCompleted, paystream.StatusRefused:
-		return true
-	}
-	if st.Reason != "" {
-		p.mu.Lock()
-		p.retired = true
-		p.mu.Unlock()
-	}
-	return st.Reason == paystream.ReasonQuality
-}
-
-// hear is told of each event of the circuit's pay streams. It returns at once.
-func (p *circuit) hear(e paystream.Event) {
-	if e.Reason != "" || e.Status == paystream.StatusClosed || e.Status == paystream.StatusCompleted {
-		select {
-		case p.heard <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// leave ends the pay stream, for a reason unless it has one already, and the
-// circuit with every connection on it.
-func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
-	p.mu.Lock()
-	if p.left {
-		p.mu.Unlock()
-		return
-	}
-	p.left = true
-	pay := p.pay.handle
-	tunnels := p.tunnels
-	p.tunnels = make(map[*tunnel]struct{})
-	p.mu.Unlock()
-
-	p.c.mu.Lock()
-	delete(p.c.paid, p.ID)
-	p.c.mu.Unlock()
-	if pay != "" {
-		if st, err := p.c.PayStream(pay); err == nil && st.Reason != "" {
-			why = st.Reason
-		}
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		if err := p.c.Close(ctx, pay, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
-			p.c.failed(err)
-		}
-	}
-	for t := range tunnels {
-		t.Close()
-	}
-	_ = p.link.Close()
-	if err := p.Circuit.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
-		p.c.failed(fmt.Errorf("close circuit %s: %w", p.ID, err))
-	}
 }
 
 // count adds tunnelled bytes.

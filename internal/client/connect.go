@@ -96,7 +96,7 @@ func (p *circuit) connect(ctx context.Context, target string) (net.Conn, error) 
 	defer p.mu.Unlock()
 	if p.left {
 		conn.Close()
-		return nil, fmt.Errorf("circuit %s has just been left", p.ID)
+		return nil, fmt.Errorf("circuit %s has just been left", p.tc.ID)
 	}
 	p.tunnels[t] = struct{}{}
 	return t, nil

@@ -32,11 +32,13 @@ func (s *stage) relayKill(ctx context.Context) error {
 		return err
 	}
 	for round := 3; round <= 5; round++ {
-		if _, err := c.wait(ctx, fmt.Sprintf("round %d to be paid after the restart", round), 4*interval, func(h heard) bool {
+		paid, err := c.wait(ctx, fmt.Sprintf("round %d to be paid after the restart", round), 4*interval, func(h heard) bool {
 			return h.Handle == handle && h.Status == controlspec.StatusPaid && h.PaidMsat == int64(1000*(round-1))
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
+		circ = paid.CircID // another one, if tor has retired the first
 		if _, _, err := s.settlement(ctx, paystream.Handle(handle), round); err != nil {
 			return err
 		}
@@ -70,9 +72,10 @@ func (s *stage) killInRoundOne(ctx context.Context, c *controller) error {
 	if err := s.restartRelay(ctx); err != nil {
 		return err
 	}
-	if _, err := c.wait(ctx, "round 2 to be paid after the restart", 30*time.Second, func(h heard) bool {
+	paid, err := c.wait(ctx, "round 2 to be paid after the restart", 30*time.Second, func(h heard) bool {
 		return h.Handle == free.Handle && h.Status == controlspec.StatusPaid
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if _, _, err := s.settlement(ctx, paystream.Handle(free.Handle), 2); err != nil {
@@ -86,7 +89,7 @@ func (s *stage) killInRoundOne(ctx context.Context, c *controller) error {
 	}
 	s.check(intents == 2, "the relay accepted the intent %d times, not once before and once after the kill", intents)
 	s.sayf("  in round 1: the relay had forgotten the unpaid pay stream %s, the next POST was accepted and paid", free.Handle)
-	_, err = c.conn.Do(ctx, "CLOSECIRCUIT "+circ)
+	_, err = c.conn.Do(ctx, "CLOSECIRCUIT "+paid.CircID)
 	return err
 }
 

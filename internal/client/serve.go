@@ -1,0 +1,201 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+)
+
+// lookEvery is how often the pace of a circuit is looked at.
+const lookEvery = 100 * time.Millisecond
+
+// serve keeps the circuit until it ends, its pay stream ends, or nothing more is
+// paid on it.
+func (p *circuit) serve(ctx context.Context) {
+	keep, stop := context.WithCancel(ctx)
+	defer stop()
+	p.keep(keep)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	next := p.continued(keep)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.tor().Done():
+			if err := p.rebuild(ctx); err != nil {
+				p.c.failed(err)
+				p.leave(context.WithoutCancel(ctx), paystream.ReasonCircuit)
+				return
+			}
+		case <-look.C:
+			p.look()
+		case h := <-next:
+			p.goOn(h)
+			p.keep(keep)
+			next = p.continued(keep)
+		case <-p.heard:
+			if len(next) == 0 && p.over() {
+				p.leave(context.WithoutCancel(ctx), "")
+				return
+			}
+		}
+	}
+}
+
+// rebuildFor bounds how long another circuit may take.
+const rebuildFor = 20 * time.Second
+
+// rebuild makes another circuit along the same path for the pay stream, whose
+// money would be lost otherwise: tor retires a circuit on which a stream failed as
+// soon as no other is on it, which a relay that restarts is enough for. A circuit
+// that somebody asked to be closed stays closed.
+func (p *circuit) rebuild(ctx context.Context) error {
+	old := p.tor()
+	var ended *tor.CircuitError
+	if errors.As(old.Err(), &ended) && ended.Reason == "REQUESTED" || p.over() {
+		return old.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, rebuildFor)
+	defer cancel()
+	tc, err := p.c.circuits.Build(ctx, p.path)
+	if err != nil {
+		return fmt.Errorf("%w; and another could not be built: %w", old.Err(), err)
+	}
+	p.c.mu.Lock()
+	delete(p.c.paid, old.ID)
+	p.c.paid[tc.ID] = p
+	p.c.mu.Unlock()
+	p.mu.Lock()
+	p.tc = tc
+	pay := p.pay.handle
+	p.mu.Unlock()
+	return p.c.Move(pay, tc.ID)
+}
+
+// keep holds one idle connection to the gateway: tor closes a circuit that has
+// had no stream for ten minutes.
+func (p *circuit) keep(ctx context.Context) {
+	hash, err := p.c.Hash(p.current())
+	if err != nil {
+		return
+	}
+	p.c.wg.Go(func() { _ = p.link.Keep(ctx, hash) })
+}
+
+// continued opens the pay stream that goes on from the present one, and sends its
+// handle when the relay has accepted it.
+func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
+	next := make(chan paystream.Handle, 1)
+	if !p.c.cfg.Client.Continue {
+		return next
+	}
+	old := p.current()
+	st, err := p.c.PayStream(old)
+	if err != nil {
+		return next
+	}
+	last := st.Start.Add(p.terms.Due(p.terms.Rounds - 1))
+	p.c.wg.Go(func() {
+		select {
+		case <-time.After(last.Sub(p.c.cfg.Now())):
+		case <-ctx.Done():
+			return
+		}
+		req := p.request()
+		req.Continues = &old
+		h, err := p.c.Open(ctx, req)
+		if err == nil {
+			next <- h
+		} else if ctx.Err() == nil {
+			p.c.failed(fmt.Errorf("continue pay stream %s: %w", old, err))
+		}
+	})
+	return next
+}
+
+// goOn makes a continuation the present pay stream.
+func (p *circuit) goOn(h paystream.Handle) {
+	begins := p.c.cfg.Now()
+	if st, err := p.c.PayStream(h); err == nil {
+		begins = st.Start
+	}
+	p.use(h, begins)
+}
+
+func (p *circuit) current() paystream.Handle {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pay.handle
+}
+
+// over reports whether the circuit is of no use any more: its pay stream is over,
+// or was not worth its price. One that is not paid for another reason is served
+// until the relay cuts it, but gets nothing new.
+func (p *circuit) over() bool {
+	st, err := p.c.PayStream(p.current())
+	if err != nil {
+		return true
+	}
+	switch st.Status {
+	case paystream.StatusClosed, paystream.StatusCompleted, paystream.StatusRefused:
+		return true
+	}
+	if st.Reason != "" {
+		p.mu.Lock()
+		p.retired = true
+		p.mu.Unlock()
+	}
+	return st.Reason == paystream.ReasonQuality
+}
+
+// hear is told of each event of the circuit's pay streams. It returns at once.
+func (p *circuit) hear(e paystream.Event) {
+	if e.Reason != "" || e.Status == paystream.StatusClosed || e.Status == paystream.StatusCompleted {
+		select {
+		case p.heard <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// leave ends the pay stream, for a reason unless it has one already, and the
+// circuit with every connection on it.
+func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
+	p.mu.Lock()
+	if p.left {
+		p.mu.Unlock()
+		return
+	}
+	p.left = true
+	id, pay := p.tc.ID, p.pay.handle
+	tunnels := p.tunnels
+	p.tunnels = make(map[*tunnel]struct{})
+	p.mu.Unlock()
+
+	p.c.mu.Lock()
+	delete(p.c.paid, id)
+	p.c.mu.Unlock()
+	if pay != "" {
+		if st, err := p.c.PayStream(pay); err == nil && st.Reason != "" {
+			why = st.Reason
+		}
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		if err := p.c.Close(ctx, pay, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
+			p.c.failed(err)
+		}
+	}
+	for t := range tunnels {
+		t.Close()
+	}
+	_ = p.link.Close()
+	tc := p.tor()
+	if err := tc.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
+		p.c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
+	}
+}
