@@ -3,6 +3,7 @@ package paystream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -42,6 +43,11 @@ type PayeeConfig struct {
 
 	// Emit hears of every change. It must return at once and not call back.
 	Emit func(Event)
+
+	// OnError is told that the journal cannot be written, once when it begins. The
+	// payee goes on: it credits nothing meanwhile, so that it can cut nobody whose
+	// payment waits, and tries again. It may be nil.
+	OnError func(error)
 }
 
 // Payee is the relay's side of the protocol: it admits intents, credits what its
@@ -63,12 +69,14 @@ type Payee struct {
 	unclaimed  map[RoundID][]Settlement
 	agenda     agenda[payeeStream, *payeeStream]
 	overdue    map[*payeeStream]struct{} // deadlines that passed and wait for the watermark
+	unwritten  map[*payeeStream]struct{} // changed, and the journal does not know it yet
 	expendable []*payeeStream            // over and never credited, oldest first
 	live       int                       // pay streams that are not over
 	free       int                       // of them, those that nothing was credited to
 	payIndex   uint64                    // delivered
 	committed  uint64                    // durable
 	node       nodeWatch
+	mute       bool // OnError was told, and nothing was written since
 
 	wake  chan struct{} // the agenda has a new first entry
 	judge chan struct{} // somebody is overdue
@@ -98,6 +106,9 @@ func NewPayee(cfg PayeeConfig) *Payee {
 	if cfg.Emit == nil {
 		cfg.Emit = func(Event) {}
 	}
+	if cfg.OnError == nil {
+		cfg.OnError = func(error) {}
+	}
 	if cfg.Opening == nil {
 		cfg.Opening = func(Load) Opening { return OpenFree }
 	}
@@ -109,6 +120,7 @@ func NewPayee(cfg PayeeConfig) *Payee {
 		byHandle:  make(map[Handle]*payeeStream),
 		unclaimed: make(map[RoundID][]Settlement),
 		overdue:   make(map[*payeeStream]struct{}),
+		unwritten: make(map[*payeeStream]struct{}),
 		wake:      make(chan struct{}, 1),
 		judge:     make(chan struct{}, 1),
 	}
@@ -230,19 +242,32 @@ type PayeeStatus struct {
 	Rounds int
 }
 
-// record writes down pay streams that changed, as they are by the time that the
-// books are free: an older state never overwrites a newer one. An intent that
-// never paid needs no disk.
+// record writes down pay streams that changed. What cannot be written stays
+// noted, and is written by the next record that can.
 func (p *Payee) record(ctx context.Context, changed []*payeeStream) error {
-	if len(changed) == 0 {
+	p.mu.Lock()
+	for _, s := range changed {
+		p.unwritten[s] = struct{}{}
+	}
+	todo := len(p.unwritten)
+	p.mu.Unlock()
+	if todo == 0 {
 		return nil
 	}
+	return p.writeUnwritten(ctx)
+}
+
+// writeUnwritten writes down pay streams as they are by the time that the books
+// are free: an older state never overwrites a newer one. An intent that never
+// paid needs no disk.
+func (p *Payee) writeUnwritten(ctx context.Context) error {
 	p.books.Lock()
 	defer p.books.Unlock()
 	var b PayeeBatch
 	p.mu.Lock()
-	now := p.cfg.Now()
-	for _, s := range changed {
+	now, todo := p.cfg.Now(), p.unwritten
+	p.unwritten = make(map[*payeeStream]struct{})
+	for s := range todo {
 		if s.journalled {
 			b.Streams = append(b.Streams, p.recordLocked(s, now))
 		}
@@ -252,6 +277,9 @@ func (p *Payee) record(ctx context.Context, changed []*payeeStream) error {
 		return nil
 	}
 	if _, err := p.cfg.Journal.CommitPayee(context.WithoutCancel(ctx), b); err != nil {
+		p.mu.Lock()
+		maps.Copy(p.unwritten, todo)
+		p.mu.Unlock()
 		return fmt.Errorf("journal pay streams: %w", err)
 	}
 	return nil

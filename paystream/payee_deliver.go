@@ -46,6 +46,7 @@ const unbookedIndexes = 256
 func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement) error {
 	for {
 		now := p.cfg.Now()
+		first := make(map[*payeeStream]bool)
 		p.mu.Lock()
 		b.Bookings, b.Streams = nil, nil
 		for _, st := range todo {
@@ -55,12 +56,12 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 				if s.state.over() {
 					bk.Kind = BookedLate
 				}
-				if !s.journalled {
-					s.journalled = true
-					b.Streams = append(b.Streams, p.recordLocked(s, now))
-				}
+				s.unjournalled(first)
 			}
 			b.Bookings = append(b.Bookings, bk)
+		}
+		for s := range first {
+			b.Streams = append(b.Streams, p.recordLocked(s, now))
 		}
 		p.mu.Unlock()
 
@@ -70,6 +71,9 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 			return err
 		}
 		p.mu.Lock()
+		for s := range first {
+			s.journalled = true
+		}
 		if b.PayIndex > 0 {
 			p.payIndex, p.committed = b.PayIndex, b.PayIndex
 		}
@@ -79,6 +83,15 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 			return nil
 		}
 		b = PayeeBatch{}
+	}
+}
+
+// unjournalled adds a pay stream that the journal has to know from its first
+// credit on, and what it continues: without that one nobody could tell after a
+// restart whether it may begin.
+func (s *payeeStream) unjournalled(all map[*payeeStream]bool) {
+	for ; s != nil && !s.journalled; s = s.continues {
+		all[s] = true
 	}
 }
 

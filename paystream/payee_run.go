@@ -43,17 +43,13 @@ func (p *Payee) keepTime(ctx context.Context) error {
 		case <-p.wake:
 		case <-timer.C:
 		}
-		sleep, err := p.catchUp(ctx)
-		if err != nil {
-			return err
-		}
-		timer.Reset(sleep)
+		timer.Reset(p.catchUp(ctx))
 	}
 }
 
 // catchUp deals with every appointment that is due, and says how long there is
 // nothing to do.
-func (p *Payee) catchUp(ctx context.Context) (time.Duration, error) {
+func (p *Payee) catchUp(ctx context.Context) time.Duration {
 	now := p.cfg.Now()
 	p.mu.Lock()
 	changed := p.ticksLocked(now)
@@ -62,7 +58,20 @@ func (p *Payee) catchUp(ctx context.Context) (time.Duration, error) {
 		sleep = min(sleep, at.Sub(now))
 	}
 	p.mu.Unlock()
-	return sleep, p.record(ctx, changed)
+	p.keepRecord(ctx, changed)
+	return sleep
+}
+
+// keepRecord writes down what changed, now or on a later beat.
+func (p *Payee) keepRecord(ctx context.Context, changed []*payeeStream) {
+	err := p.record(ctx, changed)
+	p.mu.Lock()
+	news := err != nil && !p.mute
+	p.mute = err != nil || p.mute && len(p.unwritten) > 0
+	p.mu.Unlock()
+	if news {
+		p.cfg.OnError(err)
+	}
 }
 
 // ticksLocked keeps every appointment up to now.
@@ -118,12 +127,14 @@ func (p *Payee) judgeOnce(ctx context.Context) (retry bool, err error) {
 	now := p.cfg.Now()
 	if err != nil {
 		p.nodeSilent(asked, now)
+		p.keepRecord(ctx, nil)
 		return true, nil
 	}
 	p.mu.Lock()
 	changed := p.judgeLocked(upTo, now)
 	p.mu.Unlock()
-	return false, p.record(ctx, changed)
+	p.keepRecord(ctx, changed)
+	return false, nil
 }
 
 // nodeSilent notes that the node did not answer, and pauses the carrier once
