@@ -15,11 +15,16 @@ func (p *Payee) Recover(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	p.payIndex, p.committed = state.PayIndex, state.PayIndex
-	known := p.recoverTermsLocked(state.Terms, now)
+	b := PayeeBatch{Terms: p.recoverTermsLocked(state.Terms, now)}
+	var changed []*payeeStream
 	for _, r := range state.Streams {
-		if err := p.recoverOneLocked(r, now); err != nil {
+		s, err := p.recoverOneLocked(r, now)
+		if err != nil {
 			p.mu.Unlock()
 			return fmt.Errorf("recover pay stream %s: %w", r.Handle, err)
+		}
+		if !s.start.Equal(r.Start) {
+			changed = append(changed, s)
 		}
 	}
 	for _, r := range state.Streams {
@@ -34,37 +39,46 @@ func (p *Payee) Recover(ctx context.Context) error {
 	for _, s := range p.byHandle {
 		p.scheduleLocked(s, now)
 	}
-	current := p.terms.Terms
+	for _, s := range changed {
+		b.Streams = append(b.Streams, p.recordLocked(s, now))
+	}
 	p.mu.Unlock()
-	if known {
+	if len(b.Terms)+len(b.Streams) == 0 {
 		return nil
 	}
-	return p.recordTerms(ctx, RetiredTerms{Terms: current})
+	if _, err := p.cfg.Journal.CommitPayee(ctx, b); err != nil {
+		return fmt.Errorf("journal what changed meanwhile: %w", err)
+	}
+	return nil
 }
 
 // recoverTermsLocked takes up terms that were offered before; those that were in
-// force and are not what is offered now retire at this moment. It reports
-// whether the journal knows the terms in force.
-func (p *Payee) recoverTermsLocked(list []RetiredTerms, now time.Time) (known bool) {
+// force and are not what is offered now retire at this moment. It returns what
+// the journal does not know yet.
+func (p *Payee) recoverTermsLocked(list []RetiredTerms, now time.Time) (news []RetiredTerms) {
+	known := false
 	for _, r := range list {
 		t := newTariff(r.Terms)
 		if t.hash == p.terms.hash {
 			known = r.Retired.IsZero()
 			continue
 		}
-		t.retired = r.Retired
-		if t.retired.IsZero() {
+		if t.retired = r.Retired; t.retired.IsZero() {
 			t.retired = now
+			news = append(news, RetiredTerms{Terms: t.Terms, Retired: now})
 		}
 		p.tariffs[t.hash] = t
 	}
-	return known
+	if !known {
+		news = append(news, RetiredTerms{Terms: p.terms.Terms})
+	}
+	return news
 }
 
-func (p *Payee) recoverOneLocked(r PayeeRecord, now time.Time) error {
+func (p *Payee) recoverOneLocked(r PayeeRecord, now time.Time) (*payeeStream, error) {
 	state, err := parsePayeeState(r.State)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t := p.tariffs[r.Terms.Hash()]
 	if t == nil {
@@ -79,9 +93,12 @@ func (p *Payee) recoverOneLocked(r PayeeRecord, now time.Time) error {
 		continued: r.Continued, credited: r.BalanceMsat > 0, journalled: true,
 	}
 	// The wall clock may have been set back while nobody looked: what had passed
-	// has passed.
-	if latest := now.Add(-r.Elapsed); s.start.After(latest) && r.Elapsed > 0 {
-		s.start = latest
+	// has passed, and what was ahead is no further away.
+	if back := s.start.Sub(now.Add(-r.Elapsed)); back > 0 && !state.over() {
+		s.start = s.start.Add(-back)
+		if !s.movedTo.IsZero() {
+			s.movedTo = s.movedTo.Add(-back)
+		}
 	}
 	s.lastRound = uint8(s.round(now))
 	p.byHash[s.hash], p.byHandle[s.handle] = s, s
@@ -95,7 +112,7 @@ func (p *Payee) recoverOneLocked(r PayeeRecord, now time.Time) error {
 			p.cfg.Carrier.Allow(s.handle, s.allowance()-s.bytes)
 		}
 	}
-	return nil
+	return s, nil
 }
 
 // Checkpoint writes down how far every pay stream is: bytes and time, so that a

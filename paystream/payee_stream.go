@@ -180,7 +180,7 @@ func (p *Payee) viewLocked(s *payeeStream, now time.Time) View {
 func (p *Payee) recordLocked(s *payeeStream, now time.Time) PayeeRecord {
 	r := PayeeRecord{
 		Hash: s.hash, Handle: s.handle, Terms: s.tariff.Terms, RoundIDs: s.ids,
-		Start: s.start, Elapsed: max(0, now.Sub(s.start)), FeeMsat: s.feeMsat,
+		Start: s.start, Elapsed: now.Sub(s.start), FeeMsat: s.feeMsat,
 		Bytes: s.used(p.cfg.Carrier), State: s.state.String(), Reason: s.reason,
 		MovedTo: s.movedTo, MovedRound: s.movedRound, Closed: s.closed,
 		Continued: s.continued,

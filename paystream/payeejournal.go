@@ -55,7 +55,7 @@ type PayeeRecord struct {
 	Terms       policies.Terms
 	RoundIDs    []RoundID // brought by the payer, else nil
 	Start       time.Time
-	Elapsed     time.Duration // when this record was written: a clock set back does not undo it
+	Elapsed     time.Duration // when this record was written, negative before the start: a clock set back does not undo it
 	FeeMsat     int64         // the opening fee that is owed
 	BalanceMsat int64         // filled in by LoadPayee
 	Bytes       int64         // tunnelled, when this record was written
