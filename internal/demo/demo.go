@@ -26,7 +26,7 @@ type Report struct {
 	Problems   []string        `json:"problems"`
 	SetUp      time.Duration   `json:"set_up_ns"`
 	Took       time.Duration   `json:"took_ns"`
-	KnewAfter  []time.Duration `json:"relay_knew_after_ns"` // from a payment's settling to its being durable in the relay's books
+	KnewAfter  []time.Duration `json:"relay_knew_after_ns"` // from a payment's settling at the node to the relay's entering it into its books
 	Stopped    *Cut            `json:"stopped,omitempty"`   // the client that stopped paying
 	NeverPaid  *Cut            `json:"never_paid,omitempty"`
 	Stall      *Stall          `json:"stall,omitempty"`

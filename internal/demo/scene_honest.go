@@ -82,7 +82,7 @@ func (s *stage) row(ctx context.Context, h paystream.Handle, round int, routingM
 	}
 	knew := booking.At.Sub(settled.Ended)
 	s.report.KnewAfter = append(s.report.KnewAfter, knew)
-	s.sayf("  %5d  %5d  %5d ok  %7d  after %d ms", round, booking.AmountMsat, settled.AmountMsat, routingMsat, knew.Milliseconds())
+	s.sayf("  %5d  %5d  %5d ok  %7d  after %.1f ms", round, booking.AmountMsat, settled.AmountMsat, routingMsat, float64(knew)/float64(time.Millisecond))
 	return nil
 }
 
