@@ -1,0 +1,93 @@
+package killtest_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/el-tor/tops/cln/clnsim"
+)
+
+// The payee's node is away, then the payer's, for long enough that deadlines
+// pass. HTLCs still settle: a node that does not answer has not stopped.
+func TestNodeAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.faults("payer", clnsim.Faults{PayDelay: 300 * time.Millisecond}) // some are on their way when it goes
+	w.run()
+	for _, node := range []string{"payee", "payer"} {
+		w.away(node, size(7*time.Second, time.Minute))
+		before := w.count(clnsim.Complete)
+		w.until("payments after the outage", 20*time.Second, func() bool { return w.count(clnsim.Complete) > before })
+	}
+	if r := w.end(); r.completed == 0 {
+		t.Errorf("%s", r)
+	}
+}
+
+func (w *world) away(node string, d time.Duration) {
+	w.Helper()
+	if err := w.sim.SetOutage(node, true); err != nil {
+		w.Fatal(err)
+	}
+	time.Sleep(d)
+	if err := w.sim.SetOutage(node, false); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// Three of ten attempts fail, and three of ten answers are lost.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 8)
+	w.faults("payer", clnsim.Faults{PayDelay: 50 * time.Millisecond, FailRate: 0.3, HangUpRate: 0.3, DropRate: 0.3, Linger: 200 * time.Millisecond})
+	w.faults("payee", clnsim.Faults{UnlimitedOnion: true, HangUpRate: 0.3})
+	w.run()
+	w.until("payments", time.Minute, func() bool { return w.count(clnsim.Complete) >= size(60, 1000) })
+	w.end()
+}
+
+// HTLCs get stuck past every deadline; some settle then, and are booked late.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 8)
+			w.run() // one is paid before the trouble begins
+			w.faults("payer", clnsim.Faults{PayDelay: 20 * time.Millisecond, StuckRate: 0.3, StuckFor: 4 * time.Second, StuckFails: fails})
+			before := w.count(clnsim.Complete)
+			w.until("payments", 2*time.Minute, func() bool { return w.count(clnsim.Complete)-before >= size(30, 300) })
+			if r := w.end(); !fails && r.late == 0 {
+				t.Errorf("nothing settled late: %s", r)
+			}
+		})
+	}
+}
+
+// The payee finds 10,000 paid invoices when it starts, and again when it comes
+// back to pay streams that were paid while it was dead.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 8)
+	w.backlog()
+	w.run()
+	for range size(2, 20) {
+		before := w.count(clnsim.Complete)
+		w.until("payments", 20*time.Second, func() bool { return w.count(clnsim.Complete) >= before+4 })
+		w.payee.kill()
+		w.kills++
+		w.backlog()
+		w.startPayee()
+	}
+	if r := w.end(); r.completed == 0 {
+		t.Errorf("%s", r)
+	}
+}
+
+func (w *world) backlog() {
+	w.Helper()
+	if err := w.sim.Backlog("stranger", "payee", 10_000, func(i int) string { return fmt.Sprint(i) }); err != nil {
+		w.Fatal(err)
+	}
+}
