@@ -25,6 +25,7 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"See it all happen on a private Tor network with play money."`
 	Sim     simCmd     `cmd:"" help:"Run play-money Lightning nodes."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+	Guard   guardCmd   `cmd:"" hidden:""`
 
 	LogLevel string           `default:"info" enum:"debug,info,warn,error" help:"How much to log: ${enum}."`
 	LogJSON  bool             `name:"log-json" help:"Log as JSON lines."`

@@ -18,5 +18,8 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return app.Run(e.ctx, cfg, app.Options{Version: version(), Log: e.log})
+	return app.Run(e.ctx, cfg, app.Options{
+		Version: version(), Log: e.log,
+		Guardian: []string{"/proc/self/exe", "guard", "--config", c.Config},
+	})
 }

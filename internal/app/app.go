@@ -3,12 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/internal/bus"
@@ -16,12 +11,11 @@ import (
 	"github.com/el-tor/tops/internal/clock"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/control"
+	"github.com/el-tor/tops/internal/guard"
 	"github.com/el-tor/tops/internal/relay"
 	"github.com/el-tor/tops/internal/socks"
-	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
-	"github.com/el-tor/tops/policies"
 	"github.com/el-tor/tops/proxy"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -31,6 +25,9 @@ import (
 type Options struct {
 	Version string
 	Log     zerolog.Logger
+	// Guardian is the command line of a process that puts tor back if this one is
+	// killed (see package guard); none: no guardian.
+	Guardian []string
 	// Ready, if set, is called when everything that was configured works.
 	Ready func()
 }
@@ -46,12 +43,21 @@ type App struct {
 	client *client.Client
 	relay  *relay.Relay
 	engine *control.Engine
+
+	askers      net.Listener   // of the status
+	apps        net.Listener   // of the SOCKS port
+	controllers []net.Listener // of the proxy
+	listening   []net.Listener // all of them, to be closed
+
+	guardian []string
+	guard    *guard.Guardian
+	putBack  bool // the client has put tor back itself
 }
 
 // Run runs what a configuration says until ctx ends, and then ends cleanly.
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	raiseFileLimit()
-	a := &App{cfg: cfg, log: o.Log, clock: clock.New()}
+	a := &App{cfg: cfg, log: o.Log, clock: clock.New(), guardian: o.Guardian}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(ctx); err != nil {
 		return err
@@ -67,15 +73,15 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		g.Go(func() error { return a.relay.Run(gctx) })
 	}
 	if a.client != nil {
-		g.Go(func() error { return a.client.Run(gctx) })
-		g.Go(func() error { return a.serveSOCKS(gctx) })
+		g.Go(func() error {
+			err := a.client.Run(gctx)
+			a.putBack = err == nil
+			return err
+		})
+		g.Go(func() error { return a.serveSOCKS(gctx, a.apps) })
 	}
-	g.Go(func() error { return a.serveStatus(gctx) })
-	for _, addr := range cfg.Proxy.Listen {
-		ln, err := proxy.Listen(addr, proxy.ListenOptions{})
-		if err != nil {
-			return fmt.Errorf("proxy.listen: %w", err)
-		}
+	g.Go(func() error { return a.serveStatus(gctx, a.askers) })
+	for _, ln := range a.controllers {
 		g.Go(func() error { return a.proxy().Serve(gctx, ln) })
 	}
 	a.log.Info().Bool("client", a.client != nil).Bool("relay", a.relay != nil).Strs("proxy", cfg.Proxy.Listen).Msg("running")
@@ -89,89 +95,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	return nil
 }
 
-// open opens the books and starts the roles.
-func (a *App) open(ctx context.Context) (err error) {
-	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
-		return err
-	}
-	if a.cfg.Client != nil || a.cfg.Relay != nil {
-		a.node = cln.NewClient(a.cfg.Lightning.RPC)
-		if err := a.checkNode(ctx); err != nil {
-			return err
-		}
-	}
-	if a.books, err = ledger.Open(ctx, filepath.Join(a.cfg.DataDir, "ledger.db")); err != nil {
-		return err
-	}
-	torOptions, err := TorOptions(a.cfg)
-	if err != nil {
-		return err
-	}
-	if a.cfg.Relay != nil {
-		a.relay, err = relay.New(ctx, relay.Config{
-			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
-			Node: payeeNode{cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})},
-			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
-		})
-		if err != nil {
-			return fmt.Errorf("relay: %w", err)
-		}
-	}
-	if a.cfg.Client == nil {
-		return nil
-	}
-	spent, err := a.spent(ctx)
-	if err != nil {
-		return err
-	}
-	a.client, err = client.New(ctx, client.Config{
-		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: filepath.Join(a.cfg.DataDir, "tor-client.json"),
-		Wallet: cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now}),
-		Spent:  spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
-	})
-	if err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
-	return nil
-}
-
-// checkNode refuses to pay from a node that would show its address to whoever is
-// paid, and says what else is wrong with it.
-func (a *App) checkNode(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	h, err := a.node.Health(ctx)
-	if err != nil {
-		return fmt.Errorf("core lightning at %q: %w", a.cfg.Lightning.RPC, err)
-	}
-	if h.Exposed && a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal {
-		return errors.New("this node would connect straight to the relays that it pays and show them its address: " +
-			"set fetchinvoice-noconnect or always-use-proxy in Core Lightning's configuration, or lightning.allow_reveal in tops.toml")
-	}
-	need := cln.Need{Hidden: a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal}
-	if a.cfg.Client != nil {
-		need.SpendMsat = a.cfg.Client.MaxRoundMsat
-	}
-	if a.cfg.Relay != nil {
-		need.ReceiveMsat = a.cfg.Relay.RateMsat
-	}
-	for _, problem := range h.Problems(need) {
-		a.log.Warn().Msg(problem)
-	}
-	return nil
-}
-
-// spent is what the budget begins with: a day's payments one by one, all before
-// as one sum, and what is still held.
-func (a *App) spent(ctx context.Context) ([]policies.Spending, error) {
-	return a.books.Spendings(ctx, a.clock.Now().Add(-24*time.Hour))
-}
-
-func (a *App) serveSOCKS(ctx context.Context) error {
-	ln, err := net.Listen("tcp", a.cfg.Client.SOCKS)
-	if err != nil {
-		return fmt.Errorf("client.socks: %w", err)
-	}
+func (a *App) serveSOCKS(ctx context.Context, ln net.Listener) error {
 	srv := &socks.Server{Connect: a.client.Connect, Reply: client.Reply, Failed: a.failed}
 	return srv.Serve(ctx, ln)
 }
@@ -203,41 +127,4 @@ func (a *App) failed(err error) {
 	if err != nil {
 		a.log.Warn().Err(err).Msg("went wrong, and goes on")
 	}
-}
-
-func (a *App) close() (err error) {
-	if a.relay != nil {
-		err = errors.Join(err, a.relay.Close())
-	}
-	if a.node != nil {
-		err = errors.Join(err, a.node.Close())
-	}
-	if a.books != nil {
-		err = errors.Join(err, a.books.Close())
-	}
-	return err
-}
-
-// payeeNode is cln.Receiver as a relay asks it.
-type payeeNode struct{ *cln.Receiver }
-
-func (n payeeNode) Offer(ctx context.Context, description string) (offer, id string, err error) {
-	o, err := n.Receiver.Offer(ctx, description)
-	return o.Bolt12, o.ID, err
-}
-
-// RelayStateFile is where a relay's tor options are remembered.
-func RelayStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "tor-relay.json") }
-
-// TorOptions says how to reach tor.
-func TorOptions(c *config.Config) (tor.Options, error) {
-	o := tor.Options{Address: c.Tor.Control, CookieFile: c.Tor.Cookie}
-	if c.Tor.PasswordFile != "" {
-		text, err := os.ReadFile(c.Tor.PasswordFile)
-		if err != nil {
-			return o, fmt.Errorf("tor.password_file: %w", err)
-		}
-		o.Password = strings.TrimRight(string(text), "\r\n")
-	}
-	return o, nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
-	"github.com/el-tor/tops/proxy"
 )
 
 // Status is what `tops status` shows.
@@ -49,11 +48,7 @@ type PayStream struct {
 // StatusSocket is where a running tops answers.
 func StatusSocket(c *config.Config) string { return filepath.Join(c.DataDir, "status.sock") }
 
-func (a *App) serveStatus(ctx context.Context) error {
-	ln, err := proxy.Listen("unix:"+StatusSocket(a.cfg), proxy.ListenOptions{})
-	if err != nil {
-		return fmt.Errorf("status socket: %w", err)
-	}
+func (a *App) serveStatus(ctx context.Context, ln net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		st, err := a.status(r.Context())

@@ -10,3 +10,7 @@ func (c *Client) Info(ctx context.Context, key string) (string, error) { return 
 func (c *Client) Conf(ctx context.Context, keys ...string) (map[string][]string, error) {
 	return getConf(ctx, c, keys)
 }
+
+// ReleaseStreams gives every stream that waits for a controller to tor, which
+// attaches it as it sees fit.
+func (c *Client) ReleaseStreams(ctx context.Context) error { return release(ctx, c) }

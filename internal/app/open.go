@@ -1,0 +1,181 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/el-tor/tops/cln"
+	"github.com/el-tor/tops/internal/client"
+	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/guard"
+	"github.com/el-tor/tops/internal/relay"
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/policies"
+	"github.com/el-tor/tops/proxy"
+)
+
+// open opens the books and starts the roles.
+func (a *App) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
+		return err
+	}
+	if a.cfg.Client != nil || a.cfg.Relay != nil {
+		a.node = cln.NewClient(a.cfg.Lightning.RPC)
+		if err := a.checkNode(ctx); err != nil {
+			return err
+		}
+	}
+	if a.books, err = ledger.Open(ctx, filepath.Join(a.cfg.DataDir, "ledger.db")); err != nil {
+		return err
+	}
+	if err := a.listen(); err != nil {
+		return err
+	}
+	torOptions, err := TorOptions(a.cfg)
+	if err != nil {
+		return err
+	}
+	if a.cfg.Relay != nil {
+		a.relay, err = relay.New(ctx, relay.Config{
+			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
+			Node: payeeNode{cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})},
+			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
+		})
+		if err != nil {
+			return fmt.Errorf("relay: %w", err)
+		}
+	}
+	if a.cfg.Client == nil {
+		return nil
+	}
+	if len(a.guardian) > 0 {
+		if a.guard, err = guard.Start(ctx, a.guardian); err != nil {
+			return err
+		}
+	}
+	spent, err := a.spent(ctx)
+	if err != nil {
+		return err
+	}
+	a.client, err = client.New(ctx, client.Config{
+		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: ClientStateFile(a.cfg),
+		Wallet: cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now}),
+		Spent:  spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
+	})
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return nil
+}
+
+// listen opens every port and socket before anything is asked of tor, so that an
+// address that is taken changes nothing.
+func (a *App) listen() (err error) {
+	if a.askers, err = proxy.Listen("unix:"+StatusSocket(a.cfg), proxy.ListenOptions{}); err != nil {
+		return fmt.Errorf("status socket: %w", err)
+	}
+	a.listening = append(a.listening, a.askers)
+	for _, addr := range a.cfg.Proxy.Listen {
+		ln, err := proxy.Listen(addr, proxy.ListenOptions{})
+		if err != nil {
+			return fmt.Errorf("proxy.listen: %w", err)
+		}
+		a.controllers, a.listening = append(a.controllers, ln), append(a.listening, ln)
+	}
+	if a.cfg.Client == nil {
+		return nil
+	}
+	if a.apps, err = proxy.Listen(a.cfg.Client.SOCKS, proxy.ListenOptions{}); err != nil {
+		return fmt.Errorf("client.socks: %w", err)
+	}
+	a.listening = append(a.listening, a.apps)
+	return nil
+}
+
+// checkNode refuses to pay from a node that would show its address to whoever is
+// paid, and says what else is wrong with it.
+func (a *App) checkNode(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	h, err := a.node.Health(ctx)
+	if err != nil {
+		return fmt.Errorf("core lightning at %q: %w", a.cfg.Lightning.RPC, err)
+	}
+	if h.Exposed && a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal {
+		return errors.New("this node would connect straight to the relays that it pays and show them its address: " +
+			"set fetchinvoice-noconnect or always-use-proxy in Core Lightning's configuration, or lightning.allow_reveal in tops.toml")
+	}
+	need := cln.Need{Hidden: a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal}
+	if a.cfg.Client != nil {
+		need.SpendMsat = a.cfg.Client.MaxRoundMsat
+	}
+	if a.cfg.Relay != nil {
+		need.ReceiveMsat = a.cfg.Relay.RateMsat
+	}
+	for _, problem := range h.Problems(need) {
+		a.log.Warn().Msg(problem)
+	}
+	return nil
+}
+
+// spent is what the budget begins with: a day's payments one by one, all before
+// as one sum, and what is still held.
+func (a *App) spent(ctx context.Context) ([]policies.Spending, error) {
+	return a.books.Spendings(ctx, a.clock.Now().Add(-24*time.Hour))
+}
+
+func (a *App) close() (err error) {
+	for _, ln := range a.listening {
+		_ = ln.Close() // most are closed by who served them
+	}
+	switch {
+	case a.guard == nil:
+	case a.putBack:
+		err = a.guard.Release()
+	default:
+		err = a.guard.Abandon()
+	}
+	if a.relay != nil {
+		err = errors.Join(err, a.relay.Close())
+	}
+	if a.node != nil {
+		err = errors.Join(err, a.node.Close())
+	}
+	if a.books != nil {
+		err = errors.Join(err, a.books.Close())
+	}
+	return err
+}
+
+// payeeNode is cln.Receiver as a relay asks it.
+type payeeNode struct{ *cln.Receiver }
+
+func (n payeeNode) Offer(ctx context.Context, description string) (offer, id string, err error) {
+	o, err := n.Receiver.Offer(ctx, description)
+	return o.Bolt12, o.ID, err
+}
+
+// RelayStateFile is where a relay's tor options are remembered.
+func RelayStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "tor-relay.json") }
+
+// ClientStateFile is where a client's are.
+func ClientStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "tor-client.json") }
+
+// TorOptions says how to reach tor.
+func TorOptions(c *config.Config) (tor.Options, error) {
+	o := tor.Options{Address: c.Tor.Control, CookieFile: c.Tor.Cookie}
+	if c.Tor.PasswordFile != "" {
+		text, err := os.ReadFile(c.Tor.PasswordFile)
+		if err != nil {
+			return o, fmt.Errorf("tor.password_file: %w", err)
+		}
+		o.Password = strings.TrimRight(string(text), "\r\n")
+	}
+	return o, nil
+}
