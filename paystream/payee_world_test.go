@@ -202,6 +202,12 @@ func (c *fakeCarrier) Pause(p bool) {
 	c.paused = p
 }
 
+func (c *fakeCarrier) isPaused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused
+}
+
 func (c *fakeCarrier) stopReason(h paystream.Handle) (paystream.Reason, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,7 +223,9 @@ type relay struct {
 	carrier *fakeCarrier
 	journal *memjournal.Journal
 	opening func(paystream.Load) paystream.Opening
-	shift   time.Duration // how wrong the machine's clock is
+	books   paystream.PayeeJournal // what the payee writes to; nil: journal
+	max     int                    // pay streams
+	shift   time.Duration          // how wrong the machine's clock is
 
 	*paystream.Payee
 	events []paystream.Event
@@ -225,11 +233,15 @@ type relay struct {
 	done   chan struct{}
 }
 
+func newRelay(t testing.TB, terms policies.Terms) *relay {
+	return &relay{t: t, terms: terms, node: newFakeNode(), carrier: newFakeCarrier(), journal: memjournal.New()}
+}
+
 // bubble runs a test in fake time with a relay under the given terms.
 func bubble(t *testing.T, terms policies.Terms, f func(r *relay)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &relay{t: t, terms: terms, node: newFakeNode(), carrier: newFakeCarrier(), journal: memjournal.New()}
+		r := newRelay(t, terms)
 		r.start()
 		defer r.kill()
 		f(r)
@@ -239,10 +251,13 @@ func bubble(t *testing.T, terms policies.Terms, f func(r *relay)) {
 func (r *relay) start() {
 	r.t.Helper()
 	r.node.now = r.now
+	if r.books == nil {
+		r.books = r.journal
+	}
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
-		Terms: r.terms, Carrier: r.carrier, Receiver: r.node, Journal: r.journal,
+		Terms: r.terms, Carrier: r.carrier, Receiver: r.node, Journal: r.books,
 		Ours: func(id string) bool { return id == ourOffer },
-		Now:  r.now,
+		Now:  r.now, MaxPayStreams: r.max,
 		Opening: func(l paystream.Load) paystream.Opening {
 			if r.opening == nil {
 				return paystream.OpenFree
@@ -303,14 +318,16 @@ type payer struct {
 }
 
 func (r *relay) newPayer(edit ...func(*paystream.Intent)) *payer {
-	p := &payer{r: r, preimage: paystream.NewPreimage()}
-	p.hash = p.preimage.Hash()
-	p.handle = p.hash.Handle()
-	p.intent = paystream.Intent{Hash: p.hash, TermsHash: r.terms.Hash()}
+	p := r.newPayerFrom(paystream.NewPreimage())
 	for _, e := range edit {
 		e(&p.intent)
 	}
 	return p
+}
+
+func (r *relay) newPayerFrom(secret paystream.Preimage) *payer {
+	h := secret.Hash()
+	return &payer{r: r, preimage: secret, hash: h, handle: h.Handle(), intent: paystream.Intent{Hash: h, TermsHash: r.terms.Hash()}}
 }
 
 // open makes a payer and has it admitted.
