@@ -5,8 +5,9 @@ ROOT     := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # Tests with a Tor network need a network namespace, and that needs root.
 AS_ROOT  := $(if $(ROOT),-exec "$(ROOT)")
 PACKAGES ?= ./...
+ALL      := $(filter ./...,$(PACKAGES))
 
-.PHONY: help build demo test check bench fuzz clean tools-tor tools-cc tools-bench
+.PHONY: help build demo test soak check bench fuzz clean tools-tor tools-cc tools-bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +19,11 @@ demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
 
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
-	$(GO) test -race -timeout 14m $(AS_ROOT) $(PACKAGES)
+	$(GO) test -race -timeout 14m $(AS_ROOT) $(if $(ALL),$$($(GO) list ./... | grep -v /killtest),$(PACKAGES))
+	$(if $(ALL),$(GO) test -race -v -timeout 5m ./internal/killtest) # last and aloud: its figures are to be seen
+
+soak: tools-cc ## 300 kills of payer and payee each, a minute without a node, and more of the like
+	$(GO) test -race -v -timeout 60m ./internal/killtest -soak
 
 check: ## formatting, vet, staticcheck, no skipped tests
 	@scripts/check

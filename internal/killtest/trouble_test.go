@@ -36,14 +36,14 @@ func (w *world) away(node string, d time.Duration) {
 	}
 }
 
-// Three of ten attempts fail, and three of ten answers are lost.
+// Three of ten attempts fail, and one of ten questions is lost, or its answer.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 8)
-	w.faults("payer", clnsim.Faults{PayDelay: 50 * time.Millisecond, FailRate: 0.3, HangUpRate: 0.3, DropRate: 0.3, Linger: 200 * time.Millisecond})
-	w.faults("payee", clnsim.Faults{UnlimitedOnion: true, HangUpRate: 0.3})
+	w := newWorld(t, 4)
+	w.faults("payer", clnsim.Faults{PayDelay: 50 * time.Millisecond, FailRate: 0.3, HangUpRate: 0.1, DropRate: 0.1, Linger: 200 * time.Millisecond})
+	w.faults("payee", clnsim.Faults{UnlimitedOnion: true, HangUpRate: 0.1})
 	w.run()
-	w.until("payments", time.Minute, func() bool { return w.count(clnsim.Complete) >= size(60, 1000) })
+	w.until("payments", size(time.Minute, 10*time.Minute), func() bool { return w.count(clnsim.Complete) >= size(25, 1000) })
 	w.end()
 }
 
@@ -53,11 +53,11 @@ func TestStuck(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 8)
+			w := newWorld(t, 4)
 			w.run() // one is paid before the trouble begins
 			w.faults("payer", clnsim.Faults{PayDelay: 20 * time.Millisecond, StuckRate: 0.3, StuckFor: 4 * time.Second, StuckFails: fails})
 			before := w.count(clnsim.Complete)
-			w.until("payments", 2*time.Minute, func() bool { return w.count(clnsim.Complete)-before >= size(30, 300) })
+			w.until("payments", size(time.Minute, 10*time.Minute), func() bool { return w.count(clnsim.Complete)-before >= size(15, 300) })
 			if r := w.end(); !fails && r.late == 0 {
 				t.Errorf("nothing settled late: %s", r)
 			}
@@ -65,14 +65,13 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// The payee finds 10,000 paid invoices when it starts, and again when it comes
-// back to pay streams that were paid while it was dead.
+// The payee finds 10,000 paid invoices when it starts, and behind them those of
+// pay streams that were paid while it was dead.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 8)
-	w.backlog()
+	w := newWorld(t, 4)
 	w.run()
-	for range size(2, 20) {
+	for range size(1, 20) {
 		before := w.count(clnsim.Complete)
 		w.until("payments", 20*time.Second, func() bool { return w.count(clnsim.Complete) >= before+4 })
 		w.payee.kill()

@@ -93,7 +93,7 @@ func (w *world) run() {
 // kill ends one of the two at a random moment, and starts it again.
 func (w *world) kill(p *proc, start func()) {
 	w.Helper()
-	time.Sleep(time.Duration(rand.Int64N(int64(900 * time.Millisecond))))
+	time.Sleep(time.Duration(rand.Int64N(int64(time.Second))))
 	p.kill()
 	w.kills++
 	if w.count(clnsim.Pending) > 0 {
@@ -114,7 +114,7 @@ func (w *world) count(status clnsim.Status) (n int) {
 
 func (w *world) until(what string, limit time.Duration, ok func() bool) {
 	w.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(limit); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.Fatalf("waited %s for %s", limit, what)
 		}
@@ -127,7 +127,7 @@ func (w *world) end() report {
 	w.payer.stop()
 	w.payer.start(envStreams + "=0")
 	var last report
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(500 * time.Millisecond) {
 		last = w.audit()
 		if last.open == 0 && len(last.findings) == 0 {
 			break
