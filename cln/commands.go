@@ -81,10 +81,11 @@ type Decoded struct {
 	Type  string
 	Valid bool
 
-	OfferID       string `json:"offer_id"`
-	OfferIssuerID string `json:"offer_issuer_id"`
-	OfferAmount   Msat   `json:"offer_amount_msat"`
-	OfferExpiry   Time   `json:"offer_absolute_expiry"`
+	OfferID          string `json:"offer_id"`
+	OfferDescription string `json:"offer_description"`
+	OfferIssuerID    string `json:"offer_issuer_id"`
+	OfferAmount      Msat   `json:"offer_amount_msat"`
+	OfferExpiry      Time   `json:"offer_absolute_expiry"`
 
 	RequestMetadata string `json:"invreq_metadata"`
 	RequestAmount   Msat   `json:"invreq_amount_msat"`

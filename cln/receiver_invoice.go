@@ -74,9 +74,9 @@ func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error)
 		o.Description = description
 		return o, unavailable(err)
 	}
-	all, err := r.c.ListOffers(ctx)
+	all, err := r.Offers(ctx, description)
 	if err != nil {
-		return Offer{}, unavailable(err)
+		return Offer{}, err
 	}
 	for _, o := range all {
 		if o.Description != description || o.Active {
@@ -89,6 +89,29 @@ func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error)
 	o, err = r.c.MakeOffer(ctx, description)
 	o.Description = description
 	return o, unavailable(err)
+}
+
+// Offers lists the node's offers whose description begins with prefix, disabled
+// ones included. listoffers shows descriptions since 26.04; before that each offer
+// has to be decoded.
+func (r *Receiver) Offers(ctx context.Context, prefix string) (list []Offer, err error) {
+	all, err := r.c.ListOffers(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	for _, o := range all {
+		if o.Description == "" {
+			d, err := r.c.Decode(ctx, o.Bolt12)
+			if err != nil {
+				return nil, unavailable(err)
+			}
+			o.Description = d.OfferDescription
+		}
+		if strings.HasPrefix(o.Description, prefix) {
+			list = append(list, o)
+		}
+	}
+	return list, nil
 }
 
 // DisableOffer lets nobody ask for invoices under an offer any more, and invoices that were given out for it fail.

@@ -95,15 +95,11 @@ func (c *conn) authorize(ctx context.Context, h paystream.PaymentIDHash) error {
 	if !errors.Is(err, errExhausted) {
 		return err
 	}
-	// The bytes ran out after the payee looked. What it would ask now:
-	v, err := payee.View(ctx, h)
-	if err != nil {
+	// The bytes ran out after the payee looked: it looks again.
+	if _, err := payee.Authorize(ctx, h); err != nil {
 		return err
 	}
-	if v.DueMsat > 0 {
-		return &paystream.Demand{DueMsat: v.DueMsat}
-	}
-	return &paystream.Demand{Reason: paystream.ReasonCompleted} // paid to the end, and used to the end
+	return &paystream.Busy{RetryAfter: time.Second, Reason: "every byte of this pay stream is used"}
 }
 
 // buffered takes the bytes that came with the head, and gives the buffer back.

@@ -153,12 +153,20 @@ func (a *App) close() (err error) {
 	return err
 }
 
-// payeeNode is cln.Receiver as a relay asks it.
+// payeeNode is Core Lightning as a relay asks it.
 type payeeNode struct{ *cln.Receiver }
 
-func (n payeeNode) Offer(ctx context.Context, description string) (offer, id string, err error) {
+func (n payeeNode) Offer(ctx context.Context, description string) (string, error) {
 	o, err := n.Receiver.Offer(ctx, description)
-	return o.Bolt12, o.ID, err
+	return o.Bolt12, err
+}
+
+func (n payeeNode) OfferIDs(ctx context.Context, prefix string) (ids []string, err error) {
+	offers, err := n.Receiver.Offers(ctx, prefix)
+	for _, o := range offers {
+		ids = append(ids, o.ID)
+	}
+	return ids, err
 }
 
 // RelayStateFile is where a relay's tor options are remembered.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ func newBudget(cfg Config) *budget {
 	b := policies.NewBudget(policies.Limits{
 		CircuitMsat: c.MaxCircuitMsat, HourMsat: c.HourMsat, DayMsat: c.DayMsat,
 		TotalMsat: c.TotalMsat, ControllerMsat: c.ControllerMsat,
+		// The SOCKS port's apps are the user himself: the other limits are his.
+		Controllers: map[string]int64{"": math.MaxInt64},
 	})
 	b.Load(cfg.Now(), cfg.Spent)
 	return &budget{b: b}
@@ -43,6 +46,13 @@ func (b *budget) Settle(key string, now time.Time, msat int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.b.Settle(key, now, msat)
+}
+
+// forget drops a circuit's own limit: tor gives its id to another some day.
+func (b *budget) forget(circuit string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.CloseCircuit(circuit)
 }
 
 func (b *budget) Release(key string) {

@@ -92,6 +92,9 @@ func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, co
 
 // dial connects to the gateway through the circuit.
 func (p *circuit) dial(ctx context.Context) (net.Conn, error) {
+	if err := p.tor().Err(); err != nil {
+		return nil, err
+	}
 	return p.c.attacher.DialGateway(ctx,
 		tor.Gateway{Fingerprint: p.terms.Relay, Addr: p.terms.Gateway},
 		tor.Target{Circuit: p.tor().ID, Hop: len(p.path)})

@@ -28,7 +28,9 @@ func (p *circuit) serve(ctx context.Context) {
 			return
 		case <-p.tor().Done():
 			if err := p.rebuild(ctx); err != nil {
-				p.c.failed(err)
+				if !requested(err) {
+					p.c.failed(err)
+				}
 				p.leave(context.WithoutCancel(ctx), paystream.ReasonCircuit)
 				return
 			}
@@ -47,6 +49,13 @@ func (p *circuit) serve(ctx context.Context) {
 	}
 }
 
+// requested reports whether a circuit ended because a controller, or we, wanted it
+// to.
+func requested(err error) bool {
+	var ended *tor.CircuitError
+	return errors.As(err, &ended) && ended.Reason == "REQUESTED"
+}
+
 // rebuildFor bounds how long another circuit may take.
 const rebuildFor = 20 * time.Second
 
@@ -56,8 +65,7 @@ const rebuildFor = 20 * time.Second
 // that somebody asked to be closed stays closed.
 func (p *circuit) rebuild(ctx context.Context) error {
 	old := p.tor()
-	var ended *tor.CircuitError
-	if errors.As(old.Err(), &ended) && ended.Reason == "REQUESTED" || p.over() {
+	if requested(old.Err()) || p.over() {
 		return old.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, rebuildFor)
@@ -190,6 +198,7 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 			p.c.failed(err)
 		}
 	}
+	p.c.budget.forget(id)
 	for t := range tunnels {
 		t.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/el-tor/tops/controlspec"
@@ -31,11 +32,24 @@ func (e *Engine) ExtendPaidCircuit(ctx context.Context, c proxy.Controller, path
 	if e.Client == nil {
 		return "", controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
 	}
-	id, err := e.Client.ExtendPaidCircuit(ctx, c.String(), path)
+	id, err := e.Client.ExtendPaidCircuit(ctx, account(c), path)
 	if err != nil {
 		return "", reply(err)
 	}
 	return id, nil
+}
+
+// account is whose budget pays for a controller: its user's, or its machine's. A
+// budget that went with the connection would be fresh after each reconnect.
+func account(c proxy.Controller) string {
+	if c.Peer != nil {
+		return fmt.Sprintf("uid %d", c.Peer.UID)
+	}
+	host, _, err := net.SplitHostPort(c.Remote)
+	if err != nil {
+		return c.Remote
+	}
+	return host
 }
 
 // reply gives an error the code that a controller knows it by.

@@ -23,7 +23,11 @@ type Node interface {
 	paystream.Receiver
 
 	// Offer makes, or finds again, the one offer with this description.
-	Offer(ctx context.Context, description string) (offer, offerID string, err error)
+	Offer(ctx context.Context, description string) (offer string, err error)
+
+	// OfferIDs lists every offer of the node whose description begins with
+	// prefix, those of former terms included.
+	OfferIDs(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Config is what a relay is made of.
@@ -75,7 +79,7 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
-	terms, offerID, err := r.terms(ctx, me)
+	terms, offers, err := r.terms(ctx, me)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	}
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
-		Ours:    func(id string) bool { return id == offerID },
+		Ours:    func(id string) bool { return slices.Contains(offers, id) },
 		Now:     cfg.Now,
 		Opening: opening(cfg.Relay),
 		Emit:    cfg.Emit, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
@@ -127,22 +131,26 @@ func (r *Relay) Run(ctx context.Context) error {
 // Close ends the connection to tor.
 func (r *Relay) Close() error { return r.tor.Close() }
 
-// terms makes the relay's terms of its configuration and its offer. The offer's
-// description holds the fingerprint and the price: equal offers of one node are
-// one offer, and two relays may share a node.
-func (r *Relay) terms(ctx context.Context, me self) (t policies.Terms, offerID string, err error) {
+// terms makes the relay's terms of its configuration and its offer, of which
+// there is one for each set of terms and relay: equal offers of one node are one
+// offer, and several relays may share a node. offers are the ids of this one and of
+// all before it: pay streams go on under the terms that they began with.
+func (r *Relay) terms(ctx context.Context, me self) (t policies.Terms, offers []string, err error) {
 	t = policies.DefaultTerms(me.fingerprint, policies.Descriptor{}, netip.AddrPortFrom(me.addr, r.cfg.Relay.Port))
 	t = r.cfg.Relay.Terms(t)
-	description := fmt.Sprintf("TOPS relay %s, %d msat a round of %s", me.fingerprint, t.RateMsat, t.Interval)
-	offer, offerID, err := r.cfg.Node.Offer(ctx, description)
+	prefix := "TOPS relay " + me.fingerprint
+	offer, err := r.cfg.Node.Offer(ctx, prefix+" "+t.ContactWords())
 	if err != nil {
-		return t, "", fmt.Errorf("make an offer: %w", err)
+		return t, nil, fmt.Errorf("make an offer: %w", err)
 	}
 	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
 	if err := t.Validate(); err != nil {
-		return t, "", fmt.Errorf("these terms cannot be offered: %w", err)
+		return t, nil, fmt.Errorf("these terms cannot be offered: %w", err)
 	}
-	return t, offerID, nil
+	if offers, err = r.cfg.Node.OfferIDs(ctx, prefix); err != nil {
+		return t, nil, fmt.Errorf("list this relay's offers: %w", err)
+	}
+	return t, offers, nil
 }
 
 // gateway makes the server, for connections from the relay's own tor.
