@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/el-tor/tops/cln"
+	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/bus"
 	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/clock"
@@ -62,7 +63,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err := a.open(ctx); err != nil {
 		return err
 	}
-	a.engine = &control.Engine{Version: o.Version, Client: a.client, Books: a.books, Events: &a.events}
+	a.engine = &control.Engine{Version: o.Version, Client: a.client, Books: a.books, Events: &a.events, Wallet: a.wallet}
 	if a.relay != nil {
 		a.engine.Payee, a.engine.Relay = a.relay.Payee, a.relay.Terms()
 	}
@@ -127,4 +128,12 @@ func (a *App) failed(err error) {
 	if err != nil {
 		a.log.Warn().Err(err).Msg("went wrong, and goes on")
 	}
+}
+
+// wallet asks the node how it is.
+func (a *App) wallet(ctx context.Context) (cln.Health, error) {
+	if a.node == nil {
+		return cln.Health{}, controlspec.Errorf(551, "This tops has no Lightning node: its configuration plays no role")
+	}
+	return a.node.Health(ctx)
 }

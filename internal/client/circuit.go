@@ -23,6 +23,7 @@ type circuit struct {
 	terms      policies.Terms
 	link       *gateway.Client
 	controller string
+	exit       bool          // the last relay is an exit for everybody, too
 	ready      chan struct{} // closed when the first pay stream is open, or will not be
 	heard      chan struct{} // its pay stream has changed
 
@@ -66,19 +67,23 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 	if err != nil {
 		return nil, err
 	}
+	exit, err := c.exitFlag(ctx, terms.Relay)
+	if err != nil {
+		return nil, err
+	}
 	tc, err := c.circuits.Extend(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	p := c.follow(tc, path, terms, controller)
+	p := c.follow(tc, path, terms, exit, controller)
 	c.wg.Go(func() { p.live(c.runContext(), known) })
 	return p, nil
 }
 
 // follow makes a circuit of ours of one of tor's.
-func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, controller string) *circuit {
+func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, exit bool, controller string) *circuit {
 	p := &circuit{
-		tc: tc, c: c, path: path, terms: terms, controller: controller,
+		tc: tc, c: c, path: path, terms: terms, exit: exit, controller: controller,
 		ready: make(chan struct{}), heard: make(chan struct{}, 1),
 		tunnels: make(map[*tunnel]struct{}),
 	}

@@ -67,19 +67,25 @@ func (c *Client) choosePath(ctx context.Context) ([]string, error) {
 	return []string{guard, middles[rand.IntN(len(middles))], exit}, nil
 }
 
+// candidates are the exits that may be paid.
+func (c *Client) candidates(nodes []node) []string {
+	if len(c.cfg.Client.Relays) > 0 {
+		return c.cfg.Client.Relays
+	}
+	var all []string
+	for _, n := range nodes {
+		if n.is("Running") && n.is("Valid") {
+			all = append(all, n.fingerprint)
+		}
+	}
+	return all
+}
+
 // chooseExit picks the cheapest relay whose terms the policy accepts, among those
 // that the user named or else all that publish terms.
 func (c *Client) chooseExit(ctx context.Context, nodes []node) (string, error) {
-	candidates := c.cfg.Client.Relays
-	if len(candidates) == 0 {
-		for _, n := range nodes {
-			if n.is("Running") && n.is("Valid") {
-				candidates = append(candidates, n.fingerprint)
-			}
-		}
-	}
 	best, price, last := "", int64(0), policies.ErrNoTerms
-	for _, fp := range candidates {
+	for _, fp := range c.candidates(nodes) {
 		t, known, err := c.terms(ctx, fp)
 		switch {
 		case err != nil:

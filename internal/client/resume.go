@@ -44,7 +44,11 @@ func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error 
 		if err != nil {
 			return err
 		}
-		p = c.follow(tc, st.Path, terms, st.Controller)
+		exit, err := c.exitFlag(ctx, terms.Relay)
+		if err != nil {
+			return err
+		}
+		p = c.follow(tc, st.Path, terms, exit, st.Controller)
 		defer c.wg.Go(func() {
 			close(p.ready)
 			p.serve(ctx)

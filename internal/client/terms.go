@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/policies"
@@ -56,4 +57,51 @@ func (c *Client) RelayTerms(ctx context.Context, fingerprint string) (policies.T
 		err = fmt.Errorf("relay %s: %w", fingerprint, policies.ErrNoTerms)
 	}
 	return t, err
+}
+
+// PaidCircuit is what is known of a paid circuit: the exit's terms, and whether
+// the exit is one for everybody too (it has the Exit flag).
+func (c *Client) PaidCircuit(id string) (hop int, terms policies.Terms, exit, ok bool) {
+	c.mu.Lock()
+	p := c.paid[id]
+	c.mu.Unlock()
+	if p == nil {
+		return 0, policies.Terms{}, false, false
+	}
+	select {
+	case <-p.ready: // the terms may change until then
+	default:
+		return 0, policies.Terms{}, p.exit, false
+	}
+	return len(p.path), p.terms, p.exit, true
+}
+
+// Relays lists the relays that may be paid, with their terms: those that the user
+// named, else every relay of the consensus that publishes some.
+func (c *Client) Relays(ctx context.Context) ([]policies.Terms, error) {
+	nodes, err := c.consensus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []policies.Terms
+	for _, fp := range c.candidates(nodes) {
+		if t, known, err := c.terms(ctx, fp); err == nil && known {
+			list = append(list, t)
+		}
+	}
+	return list, nil
+}
+
+// exitFlag reports whether anybody may use the relay as an exit.
+func (c *Client) exitFlag(ctx context.Context, fingerprint string) (bool, error) {
+	text, err := c.tor.Info(ctx, "ns/id/"+fingerprint)
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 0 && words[0] == "s" {
+			return slices.Contains(words, "Exit"), nil
+		}
+	}
+	return false, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/bus"
 	"github.com/el-tor/tops/internal/client"
@@ -25,6 +26,7 @@ type Engine struct {
 	Relay   policies.Terms // the relay's own, if Payee is set
 	Books   *ledger.Ledger
 	Events  *bus.Bus[paystream.Event] // of both roles
+	Wallet  func(context.Context) (cln.Health, error)
 }
 
 // ExtendPaidCircuit builds and pays a circuit on the account of the controller.
@@ -122,6 +124,12 @@ func (e *Engine) Info(ctx context.Context, key string) (value string, ok bool, e
 		return fmt.Sprint(t.EarnedMsat), true, nil
 	case "terms":
 		return e.terms(ctx, arg)
+	case "relays":
+		value, err := e.relays(ctx)
+		return value, true, err
+	case "wallet":
+		value, err := e.wallet(ctx)
+		return value, true, err
 	default:
 		return "", false, nil
 	}
