@@ -76,10 +76,10 @@ type Payee struct {
 	payIndex   uint64                    // delivered
 	committed  uint64                    // durable
 	node       nodeWatch
-	mute       bool // OnError was told, and nothing was written since
 
 	wake  chan struct{} // the agenda has a new first entry
 	judge chan struct{} // somebody is overdue
+	write chan struct{} // somebody's record has to be written
 }
 
 // tariff is a set of terms with what is derived from it, shared by all the pay
@@ -123,6 +123,7 @@ func NewPayee(cfg PayeeConfig) *Payee {
 		unwritten: make(map[*payeeStream]struct{}),
 		wake:      make(chan struct{}, 1),
 		judge:     make(chan struct{}, 1),
+		write:     make(chan struct{}, 1),
 	}
 	p.tariffs[p.terms.hash] = p.terms
 	p.node.since = cfg.Now() // nothing is known of the node until it answers
@@ -242,19 +243,23 @@ type PayeeStatus struct {
 	Rounds int
 }
 
-// record writes down pay streams that changed. What cannot be written stays
-// noted, and is written by the next record that can.
+// record writes down pay streams that changed. What cannot be written now stays
+// noted, and is tried again.
 func (p *Payee) record(ctx context.Context, changed []*payeeStream) error {
 	p.mu.Lock()
+	p.noteLocked(changed)
+	p.mu.Unlock()
+	return p.writeUnwritten(ctx)
+}
+
+// noteLocked notes pay streams whose record has to be written.
+func (p *Payee) noteLocked(changed []*payeeStream) {
 	for _, s := range changed {
 		p.unwritten[s] = struct{}{}
 	}
-	todo := len(p.unwritten)
-	p.mu.Unlock()
-	if todo == 0 {
-		return nil
+	if len(changed) > 0 {
+		signal(p.write)
 	}
-	return p.writeUnwritten(ctx)
 }
 
 // writeUnwritten writes down pay streams as they are by the time that the books

@@ -46,7 +46,7 @@ const unbookedIndexes = 256
 func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement) error {
 	for {
 		now := p.cfg.Now()
-		first := make(map[*payeeStream]bool)
+		var first map[*payeeStream]bool
 		p.mu.Lock()
 		b.Bookings, b.Streams = nil, nil
 		for _, st := range todo {
@@ -56,7 +56,12 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 				if s.state.over() {
 					bk.Kind = BookedLate
 				}
-				s.unjournalled(first)
+				if !s.journalled {
+					if first == nil {
+						first = make(map[*payeeStream]bool)
+					}
+					s.unjournalled(first)
+				}
 			}
 			b.Bookings = append(b.Bookings, bk)
 		}

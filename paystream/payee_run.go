@@ -20,7 +20,8 @@ const (
 	answerWithin = 5 * time.Second
 )
 
-// Run follows the node and the clock until ctx ends. Call Recover first.
+// Run follows the node and the clock until ctx ends. Call Recover first, and
+// Checkpoint afterwards.
 func (p *Payee) Run(ctx context.Context) error {
 	p.mu.Lock()
 	from := p.payIndex
@@ -29,6 +30,7 @@ func (p *Payee) Run(ctx context.Context) error {
 	g.Go(func() error { return p.cfg.Receiver.Run(ctx, from, p) })
 	g.Go(func() error { return p.keepTime(ctx) })
 	g.Go(func() error { return p.keepJudging(ctx) })
+	g.Go(func() error { return p.keepWriting(ctx) })
 	return g.Wait()
 }
 
@@ -43,34 +45,47 @@ func (p *Payee) keepTime(ctx context.Context) error {
 		case <-p.wake:
 		case <-timer.C:
 		}
-		timer.Reset(p.catchUp(ctx))
+		timer.Reset(p.catchUp())
 	}
 }
 
 // catchUp deals with every appointment that is due, and says how long there is
 // nothing to do.
-func (p *Payee) catchUp(ctx context.Context) time.Duration {
+func (p *Payee) catchUp() time.Duration {
 	now := p.cfg.Now()
 	p.mu.Lock()
-	changed := p.ticksLocked(now)
+	p.noteLocked(p.ticksLocked(now))
 	sleep := longestSleep
 	if _, at, ok := p.agenda.next(); ok {
 		sleep = min(sleep, at.Sub(now))
 	}
 	p.mu.Unlock()
-	p.keepRecord(ctx, changed)
 	return sleep
 }
 
-// keepRecord writes down what changed, now or on a later beat.
-func (p *Payee) keepRecord(ctx context.Context, changed []*payeeStream) {
-	err := p.record(ctx, changed)
-	p.mu.Lock()
-	news := err != nil && !p.mute
-	p.mute = err != nil || p.mute && len(p.unwritten) > 0
-	p.mu.Unlock()
-	if news {
-		p.cfg.OnError(err)
+// keepWriting writes down what changed, apart from those who change it: no
+// deadline waits for the disk. What cannot be written is tried again.
+func (p *Payee) keepWriting(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.write:
+		}
+		for told := false; ; told = true {
+			err := p.writeUnwritten(ctx)
+			if err == nil {
+				break
+			}
+			if !told {
+				p.cfg.OnError(err)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(heartbeat):
+			}
+		}
 	}
 }
 
@@ -127,13 +142,11 @@ func (p *Payee) judgeOnce(ctx context.Context) (retry bool, err error) {
 	now := p.cfg.Now()
 	if err != nil {
 		p.nodeSilent(asked, now)
-		p.keepRecord(ctx, nil)
 		return true, nil
 	}
 	p.mu.Lock()
-	changed := p.judgeLocked(upTo, now)
+	p.noteLocked(p.judgeLocked(upTo, now))
 	p.mu.Unlock()
-	p.keepRecord(ctx, changed)
 	return false, nil
 }
 

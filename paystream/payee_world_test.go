@@ -229,6 +229,7 @@ type relay struct {
 
 	*paystream.Payee
 	events []paystream.Event
+	errors []error
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -264,7 +265,8 @@ func (r *relay) start() {
 			}
 			return r.opening(l)
 		},
-		Emit: func(e paystream.Event) { r.events = append(r.events, e) },
+		Emit:    func(e paystream.Event) { r.events = append(r.events, e) },
+		OnError: func(err error) { r.errors = append(r.errors, err) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := r.Recover(ctx); err != nil {
