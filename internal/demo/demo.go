@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/el-tor/tops/internal/testnet"
@@ -120,7 +121,7 @@ func scenes() []scene {
 func (s *stage) play(ctx context.Context, dir, only string) error {
 	began := time.Now()
 	s.sayf("a private Tor network, play money, one paid relay and one client:")
-	w, err := startWorld(ctx, dir, func(line string) { s.sayf("  %s", line) })
+	w, err := startWorld(ctx, dir, s.progress)
 	if err != nil {
 		return err
 	}
@@ -149,6 +150,13 @@ func (s *stage) play(ctx context.Context, dir, only string) error {
 	}
 	s.report.Took = time.Since(began)
 	return nil
+}
+
+// progress tells how far the start is, without every step of every tor.
+func (s *stage) progress(line string) {
+	if !strings.Contains(line, "bootstrapped") || strings.Contains(line, "100%") {
+		s.sayf("  %s", line)
+	}
 }
 
 // finish prints the last line, or the report.
