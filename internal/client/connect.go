@@ -18,7 +18,7 @@ import (
 // made if there is none.
 func (c *Client) Connect(ctx context.Context, r socks.Request) (net.Conn, error) {
 	if strings.HasSuffix(strings.ToLower(r.Name), ".onion") {
-		return nil, socks.CommandUnsupported
+		return c.connectOnion(ctx, r)
 	}
 	p, err := c.pick(ctx, r.User)
 	if err != nil {

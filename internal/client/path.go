@@ -41,6 +41,25 @@ func (c *Client) consensus(ctx context.Context) ([]node, error) {
 	return nodes, nil
 }
 
+// ChoosePath picks a path as for an app's connection.
+func (c *Client) ChoosePath(ctx context.Context) ([]string, error) { return c.choosePath(ctx) }
+
+// PaidRelays are the terms of the relays that ask to be paid and that the policy
+// accepts: of those that the user named, or else of all.
+func (c *Client) PaidRelays(ctx context.Context) ([]policies.Terms, error) {
+	nodes, err := c.consensus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []policies.Terms
+	for _, fp := range c.candidates(nodes) {
+		if t, err := c.RelayTerms(ctx, fp); err == nil {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
 // choosePath picks three relays: an exit that is paid, a guard, and one between.
 func (c *Client) choosePath(ctx context.Context) ([]string, error) {
 	nodes, err := c.consensus(ctx)

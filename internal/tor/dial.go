@@ -95,6 +95,9 @@ func (a *Attacher) Dial(ctx context.Context, host string, port uint16, t Target)
 	return c, nil
 }
 
+// SocksListener is where tor's SocksPort is: host:port, or unix:PATH.
+func (a *Attacher) SocksListener(ctx context.Context) (string, error) { return socksListener(ctx, a) }
+
 // socksListener is the first address on which tor speaks SOCKS.
 func socksListener(ctx context.Context, d doer) (string, error) {
 	text, err := getInfo(ctx, d, "net/listeners/socks")
