@@ -24,7 +24,7 @@ func (c *Client) connectOnion(ctx context.Context, r socks.Request) (net.Conn, e
 		return nil, err
 	}
 	var auth *proxy.Auth
-	if r.Auth {
+	if r.User != "" {
 		auth = &proxy.Auth{User: r.User, Password: r.Password}
 	}
 	d, err := proxy.SOCKS5(network, address, auth, nil)
