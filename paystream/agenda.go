@@ -23,6 +23,9 @@ type appointment struct {
 // set moves p to its new time, or takes it out when at is zero.
 func (a *agenda[T, P]) set(p P, at time.Time) {
 	e := p.entry()
+	if e.slot > 0 && e.at.Equal(at) {
+		return
+	}
 	e.at = at
 	switch {
 	case at.IsZero() && e.slot > 0:

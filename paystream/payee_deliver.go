@@ -103,7 +103,10 @@ func (s *payeeStream) unjournalled(all map[*payeeStream]bool) {
 // creditLocked applies what is durable. It returns what has found its owner in
 // the meantime.
 func (p *Payee) creditLocked(bookings []Booking, known []string) (again []Settlement) {
-	skip := make(map[string]bool, len(known))
+	var skip map[string]bool // empty but after a crash
+	if len(known) > 0 {
+		skip = make(map[string]bool, len(known))
+	}
 	for _, h := range known {
 		skip[h] = true
 	}
