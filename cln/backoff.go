@@ -16,12 +16,17 @@ const (
 )
 
 // wait waits, and reports false when ctx ended first.
-func (b *backoff) wait(ctx context.Context) bool {
+func (b *backoff) wait(ctx context.Context) bool { return b.waitFor(ctx, nil) }
+
+// waitFor waits as wait does, or less if hint comes.
+func (b *backoff) waitFor(ctx context.Context, hint <-chan struct{}) bool {
 	b.next = min(max(2*b.next, backoffFirst), backoffMost)
 	t := time.NewTimer(b.next/2 + rand.N(b.next/2))
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-hint:
 		return true
 	case <-ctx.Done():
 		return false

@@ -26,6 +26,7 @@ type Receiver struct {
 	now     func() time.Time
 	expiry  time.Duration
 	onError func(error)
+	hint    chan struct{} // ask now, whatever happened
 
 	mu        sync.Mutex // protects what follows
 	running   bool
@@ -44,7 +45,7 @@ const (
 
 // NewReceiver returns a receiver over the client, which stays the caller's to close.
 func NewReceiver(c *Client, opts ReceiverOptions) *Receiver {
-	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, changed: make(chan struct{})}
+	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, hint: make(chan struct{}, 1), changed: make(chan struct{})}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -69,6 +70,15 @@ func (r *Receiver) Run(ctx context.Context, from uint64, sink paystream.Sink) er
 	g.Go(func() error { return r.follow(ctx, from, queue) })
 	g.Go(func() error { return r.deliver(ctx, queue, sink) })
 	return g.Wait()
+}
+
+// Look makes the receiver ask the node now, if it waits before it asks again: something says that the node answers and was
+// paid, such as a notification. What it hears counts for nothing else.
+func (r *Receiver) Look() {
+	select {
+	case r.hint <- struct{}{}:
+	default:
+	}
 }
 
 func (r *Receiver) start(from uint64) error {
@@ -97,7 +107,7 @@ func (r *Receiver) follow(ctx context.Context, last uint64, queue chan<- paystre
 			if pause.first() {
 				r.onError(err)
 			}
-			pause.wait(ctx)
+			pause.waitFor(ctx, r.hint)
 		default:
 			pause.reset()
 			last = inv.PayIndex

@@ -40,6 +40,9 @@ type env struct {
 }
 
 func main() {
+	if isPlugin() {
+		os.Exit(runPlugin())
+	}
 	os.Exit(run(os.Args[1:]))
 }
 

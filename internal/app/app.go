@@ -31,19 +31,22 @@ type Options struct {
 	Guardian []string
 	// Ready, if set, is called when everything that was configured works.
 	Ready func()
+	// Running, if set, is given the app then; it is good until Run returns.
+	Running func(*App)
 }
 
 // App is a running tops.
 type App struct {
-	cfg    *config.Config
-	log    zerolog.Logger
-	clock  *clock.Clock
-	books  *ledger.Ledger
-	node   *cln.Client
-	events bus.Bus[paystream.Event]
-	client *client.Client
-	relay  *relay.Relay
-	engine *control.Engine
+	cfg      *config.Config
+	log      zerolog.Logger
+	clock    *clock.Clock
+	books    *ledger.Ledger
+	node     *cln.Client
+	receiver *cln.Receiver // of a relay
+	events   bus.Bus[paystream.Event]
+	client   *client.Client
+	relay    *relay.Relay
+	engine   *control.Engine
 
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
@@ -88,6 +91,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	a.log.Info().Bool("client", a.client != nil).Bool("relay", a.relay != nil).Strs("proxy", cfg.Proxy.Listen).Msg("running")
 	if o.Ready != nil {
 		o.Ready()
+	}
+	if o.Running != nil {
+		o.Running(a)
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -42,9 +42,10 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.cfg.Relay != nil {
+		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})
 		a.relay, err = relay.New(ctx, relay.Config{
 			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
-			Node: payeeNode{cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})},
+			Node: payeeNode{a.receiver},
 			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
 		})
 		if err != nil {
