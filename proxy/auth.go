@@ -59,6 +59,7 @@ type door struct {
 	auth    *Auth
 	peer    *Peer
 	version string // tor's
+	known   bool   // whoever has its access profile needs no cookie
 	expect  []byte // after AUTHCHALLENGE, what AUTHENTICATE must bring
 	asked   bool   // PROTOCOLINFO was answered
 }
@@ -114,7 +115,7 @@ func (d *door) answer(cmd controlspec.Command) (reply []byte, in bool, err error
 func (d *door) cookies() bool { return d.auth.CookieFile != "" && len(d.auth.Cookie) > 0 }
 
 func (d *door) trusted() bool {
-	return d.peer != nil && d.auth.AllowPeer != nil && d.auth.AllowPeer(*d.peer)
+	return d.known || d.peer != nil && d.auth.AllowPeer != nil && d.auth.AllowPeer(*d.peer)
 }
 
 func (d *door) protocolInfo() []byte {

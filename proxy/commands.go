@@ -19,7 +19,7 @@ func (s *session) carryCommands(ctx context.Context) error {
 				break
 			}
 		}
-		line, err := s.in.ReadLine()
+		line, err := s.readLine()
 		if err == io.EOF {
 			return nil
 		}
@@ -67,6 +67,12 @@ var errNoArguments error = controlspec.Errorf(512, "Bad arguments to SETCIRCUITP
 
 // command handles one line. An error ends the listening to the controller.
 func (s *session) command(ctx context.Context, line controlspec.CommandLine) error {
+	if s.guard != nil && !line.EOL { // it cannot be judged, and tor would not obey it
+		if len(line.Raw) < controlspec.MaxCommand {
+			return io.EOF
+		}
+		return s.tooLong()
+	}
 	if line.Data || !line.Begin || !line.EOL {
 		return s.stage(line)
 	}
@@ -88,6 +94,15 @@ func (s *session) command(ctx context.Context, line controlspec.CommandLine) err
 		}
 		return s.refuse(line, err)
 	}
+	if s.guard != nil {
+		return s.guarded(ctx, line)
+	}
+	return s.dispatch(ctx, line)
+}
+
+// dispatch passes a command to tor, or to the rule that answers it here.
+func (s *session) dispatch(ctx context.Context, line controlspec.CommandLine) error {
+	w := wordOf(line.Raw)
 	switch w {
 	case wordNone, wordSetPurpose:
 		return s.stage(line)
@@ -154,7 +169,7 @@ func (s *session) atDoor(line controlspec.CommandLine) error {
 func (s *session) refuse(line controlspec.CommandLine, err error) error {
 	for !line.End {
 		var rerr error
-		if line, rerr = s.in.ReadLine(); rerr != nil {
+		if line, rerr = s.readLine(); rerr != nil {
 			return rerr
 		}
 	}

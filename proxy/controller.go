@@ -10,6 +10,9 @@ type Controller struct {
 	ID     uint64 // of the connection, unique within a Server
 	Remote string // address; empty on unix sockets
 	Peer   *Peer  // on unix sockets, what the kernel says
+	Local  string // what it connected to: "host:port", or the path of a unix socket
+
+	Profile string // of Access that it is held to; empty: none
 }
 
 // Peer are the credentials of a process at the time it connected.
@@ -28,6 +31,9 @@ func (c Controller) String() string {
 
 func newController(id uint64, conn net.Conn) Controller {
 	c := Controller{ID: id, Peer: peerOf(conn)}
+	if a := conn.LocalAddr(); a != nil {
+		c.Local = a.String()
+	}
 	if a := conn.RemoteAddr(); c.Peer == nil && a != nil {
 		c.Remote = a.String()
 	}

@@ -63,8 +63,10 @@ type replyFilter struct {
 	s     *session
 	scan  controlspec.Scanner
 	terms termsWriter
-	whole bool   // what the controller has got ends a reply or event
-	out   []byte // for chunks that are not passed as they are
+	guard bool      // events are given to the session's guard
+	event wholeLine // for it
+	whole bool      // what the controller has got ends a reply or event
+	out   []byte    // for chunks that are not passed as they are
 }
 
 // filter passes the lines of p on and returns how much of p that was.
@@ -75,7 +77,10 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 	sent, answered := s.sent, s.answered
 	s.mu.Unlock()
 
-	changes := t != nil || s.terms.Load() || f.terms.pending()
+	if s.guard != nil && f.scan.Whole() {
+		f.guard = s.guard.FiltersEvents()
+	}
+	changes := t != nil || f.guard || s.terms.Load() || f.terms.pending()
 	out, cut, took := f.out[:0], -1, false
 	for used < len(p) {
 		l := f.scan.Next(p[used:])
@@ -95,6 +100,12 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 		}
 		before := len(out)
 		switch {
+		case l.Async && f.guard:
+			if whole, ok := f.event.add(l); ok {
+				if whole.Raw = s.guard.Event(whole); len(whole.Raw) > 0 {
+					out = f.terms.line(s, whole, out)
+				}
+			}
 		case l.Async:
 			out = f.terms.line(s, l, out)
 		case t != nil:

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/el-tor/tops/controlspec"
 )
 
 // Server is a control-port proxy. Dial alone is required. The fields must not
@@ -28,6 +30,9 @@ type Server struct {
 	Conf    Conf          // GETCONF, SETCONF and RESETCONF of Payment options
 	Attach  AttachChecker // ATTACHSTREAM
 	Upgrade Upgrader      // EXTENDCIRCUIT 0
+
+	// Access holds controllers to profiles; nil: they may do what tor lets them.
+	Access Access
 
 	// DialTimeout bounds Dial, and so how long a controller waits while tor
 	// restarts; 0 means 5 s.
@@ -106,6 +111,16 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		sayGoodbye(conn, "551 Too many controllers are connected to tops\r\n")
 		return
 	}
+	var guard Guard
+	if s.Access != nil {
+		var err error
+		if guard, err = s.Access.Admit(c); err != nil {
+			s.report(c, fmt.Errorf("admit controller: %w", err))
+			sayGoodbye(conn, string(controlspec.AppendLine(nil, 510, ' ', "Refused: "+err.Error())))
+			return
+		}
+		c.Profile = guard.Profile()
+	}
 	timeout := s.DialTimeout
 	if timeout == 0 {
 		timeout = 5 * time.Second
@@ -120,8 +135,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}
 	defer tor.Close()
 	session := newSession(s, c, conn, tor)
+	session.guard, session.askFunc = guard, session.askTor
 	if s.Auth != nil {
-		session.door = &door{auth: s.Auth, peer: c.Peer, version: version}
+		session.door = &door{auth: s.Auth, peer: c.Peer, version: version, known: guard != nil && guard.Trusted()}
 		if err := session.knock(); err != nil {
 			s.report(c, fmt.Errorf("authenticate controller: %w", err))
 			sayGoodbye(conn, "")

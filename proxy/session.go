@@ -23,6 +23,11 @@ type session struct {
 	out    downstream
 	door   *door // nil: tor authenticates the controller
 
+	guard   Guard                                   // nil: the controller may do what tor lets it
+	askFunc func(string) (controlspec.Reply, error) // askTor
+	held    *controlspec.CommandReader              // what the guard let pass; nil: nothing is left
+	reply   func(controlspec.Line) []byte           // rewrites the reply to the command at hand; nil: none
+
 	up     []byte // commands not yet written to tor
 	staged uint64 // how many of them
 	unsure bool   // tor may have left a command unanswered
@@ -151,9 +156,7 @@ func (s *session) drain() (authed bool, err error) {
 // hand sends one command to tor and has t take what tor says until t is done.
 // But for a syncer, the session must be drained.
 func (s *session) hand(cmd []byte, t taker) error {
-	s.mu.Lock()
-	s.taker = t
-	s.mu.Unlock()
+	s.take(t)
 	s.up = append(s.up, cmd...)
 	s.staged++
 	_, err := s.drain()

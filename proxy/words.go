@@ -48,6 +48,9 @@ func (s *session) sayExtended(id string, err error) error {
 	if err != nil {
 		return s.sayError(err)
 	}
+	if s.guard != nil {
+		s.guard.Built(id)
+	}
 	return s.out.say(controlspec.AppendLine(nil, 250, ' ', "EXTENDED "+id))
 }
 
@@ -58,7 +61,7 @@ func (s *session) block() (string, error) {
 	var data strings.Builder
 	bad := false
 	for {
-		l, err := s.in.ReadLine()
+		l, err := s.readLine()
 		if err != nil {
 			return "", err
 		}

@@ -1,0 +1,107 @@
+package access
+
+import (
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+// toControlPort refuses what would make a control port an onion service: whoever
+// reached it would rule tor. tor is asked where it listens.
+func (g *Guard) toControlPort(p *Profile, pos Pos, cmd command, v verdict) *verdict {
+	if v.line != "" {
+		if again, err := cut([]byte(v.line)); err == nil {
+			again.data, cmd = cmd.data, again
+		}
+	}
+	targets := onionTargets(cmd)
+	if len(targets) == 0 {
+		return nil
+	}
+	ports, paths := g.controlPorts()
+	for _, t := range targets {
+		if path, ok := strings.CutPrefix(t, "unix:"); ok {
+			if real := realPath(strings.Trim(path, `"`)); paths[real] {
+				refusal := p.refuse(pos, "%s refused: an onion service must not point at a control port", cmd.name)
+				return &refusal
+			}
+			continue
+		}
+		host, port, err := net.SplitHostPort(t)
+		if err != nil || !ports[strings.TrimLeft(port, "0")] {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); err == nil && !g.id.Local && ip.Unmap() == g.id.Addr.Addr().Unmap() {
+			continue // on the controller's own machine
+		}
+		refusal := p.refuse(pos, "%s refused: an onion service must not point at a control port", cmd.name)
+		return &refusal
+	}
+	return nil
+}
+
+// onionTargets are where the onion services of a command lead.
+func onionTargets(cmd command) []string {
+	var out []string
+	add := func(key, val string) {
+		if strings.EqualFold(key, "HiddenServicePort") {
+			_, target := portTarget(strings.Join(strings.Fields(val), ","))
+			out = append(out, target)
+		}
+	}
+	switch cmd.name {
+	case "ADD_ONION":
+		for _, w := range cmd.words() {
+			if k, v, ok := strings.Cut(w, "="); ok && strings.EqualFold(k, "Port") {
+				_, target := portTarget(v)
+				out = append(out, target)
+			}
+		}
+	case "SETCONF", "RESETCONF":
+		list, _ := settings(cmd.args)
+		for _, s := range list {
+			add(s.key, s.value)
+		}
+	case "LOADCONF":
+		list, _ := torrcWords(cmd.data)
+		for _, s := range list {
+			k, v, _ := strings.Cut(s, "=")
+			add(k, v)
+		}
+	}
+	return out
+}
+
+// controlPorts are the ports and sockets of control ports: tor's by default and
+// as it listens now, and the one that the controller came by.
+func (g *Guard) controlPorts() (ports, paths map[string]bool) {
+	ports, paths = map[string]bool{"9051": true, "9151": true}, map[string]bool{realPath("/run/tor/control"): true}
+	addrs := []string{g.id.Listener}
+	if g.ask != nil {
+		if rep, err := g.ask("GETINFO net/listeners/control"); err == nil && rep.OK() {
+			args, _ := controlspec.ParseArgs(rep.Values()["net/listeners/control"])
+			for _, a := range args {
+				addrs = append(addrs, a.Value)
+			}
+		}
+	}
+	for _, a := range addrs {
+		a = strings.TrimPrefix(a, "unix:")
+		if strings.HasPrefix(a, "/") {
+			paths[realPath(a)] = true
+		} else if _, port, err := net.SplitHostPort(a); err == nil {
+			ports[port] = true
+		}
+	}
+	return ports, paths
+}
+
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
