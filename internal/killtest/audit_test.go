@@ -15,10 +15,11 @@ import (
 type report struct {
 	kills, payments            int
 	doubles, losses, wrongCuts int
-	midway                     int // kills while a payment was on its way
-	completed, cut             int // pay streams, as their payee ended them
-	late, unclaimed            int // payments that came too late, or for no pay stream
-	open                       int // the payer's pay streams and payments that are not over
+	midway                     int      // kills while a payment was on its way
+	completed, cut             int      // pay streams, as their payee ended them
+	late, unclaimed            int      // payments that came too late, or for no pay stream
+	open                       int      // the payer's pay streams and payments that are not over
+	still                      []string // which they are
 	findings                   []string
 }
 
@@ -83,6 +84,7 @@ func (w *world) auditPayer(r *report, books *ledger.Ledger, nodes map[string]cln
 	for _, row := range streams {
 		if row.Closed.IsZero() {
 			r.open++
+			r.still = append(r.still, fmt.Sprintf("%s %s since %s, %d msat paid", row.Handle, row.State, row.Start, row.PaidMsat))
 		}
 		story, err := books.PayStream(w.Context(), row.Handle)
 		if err != nil {
@@ -94,6 +96,7 @@ func (w *world) auditPayer(r *report, books *ledger.Ledger, nodes map[string]cln
 			case y.Step != paystream.StepPaid && !settled:
 				if y.Step.Open() {
 					r.open++
+					r.still = append(r.still, fmt.Sprintf("%s round %d: %s since %s", row.Handle, y.Round, y.Step, y.Created))
 				}
 				continue
 			case y.Step != paystream.StepPaid:

@@ -92,9 +92,10 @@ func (p payer) keepOpening(opening, ctx context.Context, g *errgroup.Group, slot
 			return nil
 		}
 		g.Go(func() error {
-			if err := p.open(ctx, slots); err != nil && ctx.Err() == nil {
+			defer func() { slots <- struct{}{} }()
+			if err := p.open(ctx); err != nil && ctx.Err() == nil {
 				fmt.Fprintln(os.Stderr, "open:", err) // the relay is away
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(300 * time.Millisecond)
 			}
 			return nil
 		})
@@ -102,8 +103,7 @@ func (p payer) keepOpening(opening, ctx context.Context, g *errgroup.Group, slot
 }
 
 // open opens one pay stream and stays with it to its end.
-func (p payer) open(ctx context.Context, slots chan<- struct{}) error {
-	defer func() { slots <- struct{}{} }()
+func (p payer) open(ctx context.Context) error {
 	link := p.link()
 	defer link.Close()
 	terms, err := link.Terms(ctx)

@@ -73,7 +73,7 @@ func TestBacklog(t *testing.T) {
 	w.run()
 	for range size(1, 20) {
 		before := w.count(clnsim.Complete)
-		w.until("payments", 20*time.Second, func() bool { return w.count(clnsim.Complete) >= before+4 })
+		w.until("payments", time.Minute, func() bool { return w.count(clnsim.Complete) >= before+4 })
 		w.payee.kill()
 		w.kills++
 		w.backlog()

@@ -93,7 +93,7 @@ func (w *world) run() {
 // kill ends one of the two at a random moment, and starts it again.
 func (w *world) kill(p *proc, start func()) {
 	w.Helper()
-	time.Sleep(time.Duration(rand.Int64N(int64(time.Second))))
+	time.Sleep(time.Duration(rand.Int64N(int64(size(time.Second, 2*time.Second)))))
 	p.kill()
 	w.kills++
 	if w.count(clnsim.Pending) > 0 {
@@ -133,7 +133,7 @@ func (w *world) end() report {
 			break
 		}
 		if time.Now().After(end) {
-			w.Errorf("after 90 s %d pay streams and payments are still open", last.open)
+			w.Errorf("after 90 s %d pay streams and payments are still open: %q", last.open, last.still)
 			break
 		}
 	}
