@@ -96,7 +96,7 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 		Ours:    func(id string) bool { return slices.Contains(offers, id) },
 		Now:     cfg.Now,
 		Opening: opening(cfg.Relay),
-		Emit:    cfg.Emit, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
+		Emit:    cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
 	})
 	r.server.SetPayee(r.Payee)
 	if err := r.Recover(ctx); err != nil {
@@ -237,4 +237,10 @@ func Undo(ctx context.Context, o tor.Options, stateFile string) (restored []stri
 		restored = append(restored, o.Key)
 	}
 	return restored, settings.Restore(ctx)
+}
+
+func (r *Relay) failed(err error) {
+	if r.cfg.Failed != nil {
+		r.cfg.Failed(err)
+	}
 }
