@@ -47,7 +47,7 @@ func (s payeeStep) String() string { return fmt.Sprintf("%s(%d, %d)", s.do, s.wh
 var payeeSteps = []string{
 	"open", "open", "open", "pay", "pay", "pay", "pay", "pay", "sleep", "sleep", "sleep", "sleep", "sleep",
 	"again", "own ids", "foreign", "noise", "invoice", "continue", "continue", "end", "terms", "opening",
-	"crash", "crash", "set back", "journal", "node", "node", "backlog", "again and again", "use",
+	"crash", "crash", "set back", "journal", "node", "node", "backlog", "backlog", "backlog", "again and again", "use",
 }
 
 // payeeTermsVariants are few rounds and many, with a fee and without.
@@ -258,11 +258,11 @@ func (l *payeeLife) step(s payeeStep) {
 	case "node":
 		l.setAway(true)
 		l.sleep(payeeSpan(s.n))
-		if s.who > 0 { // else it stays away
+		if s.who > 1 { // else it stays away
 			l.setAway(false)
 		}
 	case "backlog":
-		l.node.setLazy(s.n%2 == 0)
+		l.node.setLazy(s.n%4 > 0)
 	case "again and again":
 		l.node.mu.Lock()
 		batch := l.node.paid[min(s.n, l.node.delivered):l.node.delivered]
