@@ -22,6 +22,8 @@ type cli struct {
 	Status  statusCmd  `cmd:"" help:"Show what a running tops is doing."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show the books."`
 	Relay   relayCmd   `cmd:"" help:"Set a relay's tor back to what it was."`
+	Proxy   proxyCmd   `cmd:"" help:"Run the control-port proxy alone, with no wallet and no configuration."`
+	Policy  policyCmd  `cmd:"" help:"Check, explain and learn what controllers may do."`
 	Demo    demoCmd    `cmd:"" help:"See it all happen on a private Tor network with play money."`
 	Sim     simCmd     `cmd:"" help:"Run play-money Lightning nodes."`
 	Version versionCmd `cmd:"" help:"Print the version."`

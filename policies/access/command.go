@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -87,14 +88,14 @@ func settings(s string) ([]setting, error) {
 			if strings.HasPrefix(s, `"`) {
 				var err error
 				if v.value, rest, err = controlspec.Unquote(s); err != nil || rest != "" && rest[0] != ' ' && rest[0] != '\t' {
-					return nil, controlspec.Errorf(513, "Malformed quoted string")
+					return nil, errors.New("malformed quoted string")
 				}
 				v.raw = s[:len(s)-len(rest)]
 			}
 			s = rest
 		}
 		if v.key == "" || strings.Contains(v.key, `"`) {
-			return nil, controlspec.Errorf(513, "Malformed option")
+			return nil, errors.New("malformed option")
 		}
 		out = append(out, v)
 	}

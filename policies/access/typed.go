@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/el-tor/tops/controlspec"
@@ -65,7 +66,7 @@ func portTarget(val string) (port, target string) {
 	return port, target
 }
 
-var errTorrc = controlspec.Errorf(510, "lines of a configuration that continue, or include a file, are refused")
+var errTorrc = errors.New("lines of a configuration that continue, or include a file, are refused")
 
 // torrcWords reads a configuration file: OPTION=value for each line.
 func torrcWords(data string) ([]string, error) {
