@@ -3,6 +3,7 @@ package cln
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell 
 		if ctx.Err() != nil {
 			return
 		}
-		if first || !slices.Equal(problems, last) {
+		if first || !slices.EqualFunc(problems, last, sameTrouble) {
 			tell(h, problems)
 		}
 		last = problems
@@ -25,6 +26,17 @@ func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell 
 		case <-ctx.Done():
 		}
 	}
+}
+
+// sameTrouble reports whether two problems are one, whatever the amounts in them: liquidity changes with every payment.
+func sameTrouble(a, b string) bool {
+	noDigits := func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(noDigits, a) == strings.Map(noDigits, b)
 }
 
 func look(ctx context.Context, c *Client, need Need) (Health, []string) {

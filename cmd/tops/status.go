@@ -34,6 +34,9 @@ func (c *statusCmd) Run(e *env) error {
 	if st.NodeAway != "" {
 		fmt.Fprintf(w, "lightning\tdoes not answer\tsince %s\n", st.NodeAway)
 	}
+	for _, problem := range st.Node {
+		fmt.Fprintf(w, "lightning\t%s\n", problem)
+	}
 	fmt.Fprintf(w, "\nPAY STREAM\tROLE\tSTATUS\tROUND\tPAID\tDUE\tBYTES\tCIRCUIT\tREASON\n")
 	for _, s := range st.PayStreams {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%d\t%d\t%d\t%s\t%s\n",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/controlspec"
@@ -37,16 +38,18 @@ type Options struct {
 
 // App is a running tops.
 type App struct {
-	cfg      *config.Config
-	log      zerolog.Logger
-	clock    *clock.Clock
-	books    *ledger.Ledger
-	node     *cln.Client
-	receiver *cln.Receiver // of a relay
-	events   bus.Bus[paystream.Event]
-	client   *client.Client
-	relay    *relay.Relay
-	engine   *control.Engine
+	cfg       *config.Config
+	log       zerolog.Logger
+	clock     *clock.Clock
+	books     *ledger.Ledger
+	node      *cln.Client
+	receiver  *cln.Receiver // of a relay
+	health    nodeHealth
+	lookEvery time.Duration // at the node; 0: lookAtNode
+	events    bus.Bus[paystream.Event]
+	client    *client.Client
+	relay     *relay.Relay
+	engine    *control.Engine
 
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
@@ -83,6 +86,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 			return err
 		})
 		g.Go(func() error { return a.serveSOCKS(gctx, a.apps) })
+	}
+	if a.node != nil {
+		g.Go(func() error { a.watchNode(gctx); return gctx.Err() })
 	}
 	g.Go(func() error { return a.serveStatus(gctx, a.askers) })
 	for _, ln := range a.controllers {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,8 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.client, err = client.New(ctx, client.Config{
 		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: ClientStateFile(a.cfg),
-		Wallet: cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now}),
+		Wallet: cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now, Addresses: &cln.Addresses{Dial: a.dialAddress}}),
+		Able:   a.health.able,
 		Spent:  spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
 	})
 	if err != nil {
@@ -99,8 +101,13 @@ func (a *App) listen() (err error) {
 	return nil
 }
 
+// dialAddress is how the server of a Lightning Address is reached.
+func (a *App) dialAddress(ctx context.Context, _, address string) (net.Conn, error) {
+	return a.client.DialIsolated(ctx, address)
+}
+
 // checkNode refuses to pay from a node that would show its address to whoever is
-// paid, and says what else is wrong with it.
+// paid. What else may be wrong with it is watchNode's to tell.
 func (a *App) checkNode(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -111,16 +118,6 @@ func (a *App) checkNode(ctx context.Context) error {
 	if h.Exposed && a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal {
 		return errors.New("this node would connect straight to the relays that it pays and show them its address: " +
 			"set fetchinvoice-noconnect or always-use-proxy in Core Lightning's configuration, or lightning.allow_reveal in tops.toml")
-	}
-	need := cln.Need{Hidden: a.cfg.Client != nil && !a.cfg.Lightning.AllowReveal}
-	if a.cfg.Client != nil {
-		need.SpendMsat = a.cfg.Client.MaxRoundMsat
-	}
-	if a.cfg.Relay != nil {
-		need.ReceiveMsat = a.cfg.Relay.RateMsat
-	}
-	for _, problem := range h.Problems(need) {
-		a.log.Warn().Msg(problem)
 	}
 	return nil
 }

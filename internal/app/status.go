@@ -25,6 +25,7 @@ type Status struct {
 	Budget     []policies.Use `json:"budget,omitempty"`
 	PayStreams []PayStream    `json:"paystreams"`
 	NodeAway   string         `json:"node_away,omitempty"` // since when it does not answer
+	Node       []string       `json:"node,omitempty"`      // what is wrong with it
 }
 
 // PayStream is a row of the status.
@@ -69,7 +70,7 @@ func (a *App) serveStatus(ctx context.Context, ln net.Listener) error {
 
 func (a *App) status(ctx context.Context) (st Status, err error) {
 	st.Version = a.engine.Version
-	st.PayStreams = []PayStream{}
+	st.PayStreams, st.Node = []PayStream{}, a.health.problems()
 	if st.Totals, err = a.books.Totals(ctx); err != nil {
 		return st, err
 	}

@@ -63,6 +63,11 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 	if len(path) < 2 {
 		return nil, fmt.Errorf("a paid circuit has two hops or more: no stream reaches a gateway on the first")
 	}
+	if c.cfg.Able != nil {
+		if err := c.cfg.Able(); err != nil {
+			return nil, err
+		}
+	}
 	terms, known, err := c.terms(ctx, path[len(path)-1])
 	if err != nil {
 		return nil, err

@@ -27,6 +27,10 @@ type Config struct {
 
 	Emit   func(paystream.Event) // must return at once
 	Failed func(error)           // what went wrong and goes on, for the log
+
+	// Able, if set, says why the node cannot pay just now; then no new circuit is
+	// paid for. It must not block.
+	Able func() error
 }
 
 // Client is a running payer.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 
 	"github.com/el-tor/tops/internal/socks"
@@ -13,6 +14,21 @@ import (
 // and nobody is paid. The app's user name and password go along, so that tor keeps
 // apart what the app wants kept apart.
 func (c *Client) connectOnion(ctx context.Context, r socks.Request) (net.Conn, error) {
+	var auth *proxy.Auth
+	if r.User != "" {
+		auth = &proxy.Auth{User: r.User, Password: r.Password}
+	}
+	return c.throughTor(ctx, auth, r.Target())
+}
+
+// DialIsolated makes a connection that tor carries as it likes, on a circuit that
+// nothing else shares: who is asked for an invoice sees neither who asks nor what
+// else he does. Nobody is paid for it.
+func (c *Client) DialIsolated(ctx context.Context, address string) (net.Conn, error) {
+	return c.throughTor(ctx, &proxy.Auth{User: "isolated", Password: rand.Text()}, address)
+}
+
+func (c *Client) throughTor(ctx context.Context, auth *proxy.Auth, target string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectFor)
 	defer cancel()
 	listener, err := c.attacher.SocksListener(ctx)
@@ -23,13 +39,9 @@ func (c *Client) connectOnion(ctx context.Context, r socks.Request) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	var auth *proxy.Auth
-	if r.User != "" {
-		auth = &proxy.Auth{User: r.User, Password: r.Password}
-	}
 	d, err := proxy.SOCKS5(network, address, auth, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.(proxy.ContextDialer).DialContext(ctx, "tcp", r.Target())
+	return d.(proxy.ContextDialer).DialContext(ctx, "tcp", target)
 }
