@@ -2,6 +2,7 @@ package cln
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -172,12 +173,15 @@ func (c *Client) ListInvoices(ctx context.Context, from uint64, limit int) ([]In
 	return v.Invoices, c.Call(ctx, "listinvoices", map[string]any{"index": "created", "start": from, "limit": limit}, &v)
 }
 
-// MakeInvoice makes a BOLT11 invoice. A label that is taken is [CodeLabelTaken].
+// MakeInvoice makes a BOLT11 invoice. A label that is taken is [CodeLabelTaken]. A description that is a JSON array, the
+// metadata of LUD-06, goes into the invoice as its hash.
 func (c *Client) MakeInvoice(ctx context.Context, label string, amount Msat, description string, expiry time.Duration) (bolt11 string, err error) {
 	var v struct{ Bolt11 string }
-	return v.Bolt11, c.Call(ctx, "invoice", map[string]any{
-		"label": label, "amount_msat": amount, "description": description, "expiry": seconds(expiry),
-	}, &v)
+	params := map[string]any{"label": label, "amount_msat": amount, "description": description, "expiry": seconds(expiry)}
+	if strings.HasPrefix(description, "[") {
+		params["deschashonly"] = true
+	}
+	return v.Bolt11, c.Call(ctx, "invoice", params, &v)
 }
 
 // DeleteInvoice deletes an invoice that has the status: [CodeNoInvoice] if there is none, [CodeInvoiceStatus] if it has

@@ -16,10 +16,27 @@ const maxInvoices = 16
 func (p *Payee) Invoice(ctx context.Context, h PaymentIDHash, round int, amountMsat int64) (string, error) {
 	p.mu.Lock()
 	s := p.byHash[h]
+	p.mu.Unlock()
 	if s == nil {
-		p.mu.Unlock()
 		return "", ErrUnknown
 	}
+	return p.invoice(ctx, s, round, amountMsat, "TOPS pay stream")
+}
+
+// InvoiceForNote is Invoice for who knows no more than a note: the payer of a
+// Lightning Address. The description is what the invoice commits to.
+func (p *Payee) InvoiceForNote(ctx context.Context, note RoundID, amountMsat int64, description string) (string, error) {
+	p.mu.Lock()
+	s, round, ok := p.notes.find(note)
+	p.mu.Unlock()
+	if !ok {
+		return "", ErrUnknown
+	}
+	return p.invoice(ctx, s, round, amountMsat, description)
+}
+
+func (p *Payee) invoice(ctx context.Context, s *payeeStream, round int, amountMsat int64, description string) (string, error) {
+	p.mu.Lock()
 	if s.state.over() {
 		reason := s.reason
 		p.mu.Unlock()
@@ -45,7 +62,7 @@ func (p *Payee) Invoice(ctx context.Context, h PaymentIDHash, round int, amountM
 	}
 	for ; next.n < maxInvoices; next.n++ {
 		next.label = fmt.Sprintf("%s-%d", note, next.n)
-		invoice, err := p.cfg.Receiver.Invoice(ctx, next.label, amountMsat, "TOPS pay stream")
+		invoice, err := p.cfg.Receiver.Invoice(ctx, next.label, amountMsat, description)
 		if errors.Is(err, ErrPaid) {
 			continue // the label is taken: by one that is paid, or from before a restart
 		}

@@ -34,7 +34,8 @@ type Receiver interface {
 	Sync(ctx context.Context) (time.Time, error)
 
 	// Invoice makes a plain BOLT11 invoice under a label, or returns the one
-	// that has it, if it is still unpaid and for the same amount.
+	// that has it, if it is still unpaid and for the same amount. A description
+	// that is a JSON array, the metadata of LUD-06, goes in as its hash.
 	Invoice(ctx context.Context, label string, amountMsat int64, description string) (string, error)
 
 	// DeleteInvoice removes an unpaid invoice by its label. One that is gone

@@ -63,6 +63,12 @@ type Relay struct {
 	MaxFree     int      `toml:"max_free"`     // free pay streams at once, before newcomers are asked
 	OutageGrace Duration `toml:"outage_grace"` // service while the node is away
 
+	// For payers without BOLT12: a Lightning Address in the place of the offer, and
+	// where its requests come in, from the web server or onion service of its
+	// domain. Off if empty.
+	LightningAddress string `toml:"lightning_address"` // user@domain
+	LNURLListen      string `toml:"lnurl_listen"`      // loopback host:port
+
 	RateMsat   int64    `toml:"rate_msat"`
 	Interval   Duration `toml:"interval"`
 	Rounds     int      `toml:"rounds"`

@@ -62,6 +62,9 @@ func (c *Config) check() error {
 			}
 		}
 	}
+	if r := c.Relay; r != nil && (r.LightningAddress == "") != (r.LNURLListen == "") {
+		return errors.New("relay.lightning_address and relay.lnurl_listen need each other")
+	}
 	if r := c.Relay; r != nil && r.AskFee && r.FeeMsat == 0 {
 		return errors.New("relay.ask_fee is set, but relay.fee_msat is 0: say how much")
 	}

@@ -52,6 +52,7 @@ type Relay struct {
 	settings *tor.Settings
 	server   *gateway.Server
 	listener net.Listener
+	lnurl    net.Listener // nil without a Lightning Address
 	options  []tor.Setting
 	ports    atomic.Pointer[map[netip.AddrPort]bool]
 }
@@ -106,6 +107,11 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the gateway listens on the relay's own address; behind NAT add it to lo: %w", err)
 	}
+	if r.cfg.Relay.LNURLListen != "" {
+		if r.lnurl, err = listenLNURL(r.cfg.Relay.LNURLListen); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
@@ -116,6 +122,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.server.Serve(ctx, r.listener) })
 	g.Go(func() error { return r.Payee.Run(ctx) })
 	g.Go(func() error { return r.followConsensus(ctx) })
+	if r.lnurl != nil {
+		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.address()) })
+	}
 	if err := r.settings.Set(ctx, r.options...); err != nil {
 		return fmt.Errorf("set tor's options: %w", err)
 	}
@@ -128,8 +137,15 @@ func (r *Relay) Run(ctx context.Context) error {
 	return err
 }
 
-// Close ends the connection to tor.
-func (r *Relay) Close() error { return r.tor.Close() }
+// Close ends the connection to tor, and lets go of what Run did not.
+func (r *Relay) Close() error {
+	for _, ln := range []net.Listener{r.listener, r.lnurl} {
+		if ln != nil {
+			_ = ln.Close() // Run has closed it, if it ran
+		}
+	}
+	return r.tor.Close()
+}
 
 // terms makes the relay's terms of its configuration and its offer, of which
 // there is one for each set of terms and relay: equal offers of one node are one
@@ -144,6 +160,9 @@ func (r *Relay) terms(ctx context.Context, me self) (t policies.Terms, offers []
 		return t, nil, fmt.Errorf("make an offer: %w", err)
 	}
 	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
+	if address := r.cfg.Relay.LightningAddress; address != "" {
+		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
+	}
 	if err := t.Validate(); err != nil {
 		return t, nil, fmt.Errorf("these terms cannot be offered: %w", err)
 	}
