@@ -71,12 +71,12 @@ func TestBacklog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
 	w.run()
-	for range size(1, 20) {
+	for i := range size(1, 20) {
 		before := w.count(clnsim.Complete)
 		w.until("payments", time.Minute, func() bool { return w.count(clnsim.Complete) >= before+4 })
 		w.payee.kill()
 		w.kills++
-		w.backlog()
+		w.backlog(max(1000, 10_000-10_000*i))
 		w.startPayee()
 	}
 	if r := w.end(); r.completed == 0 {
@@ -84,9 +84,9 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-func (w *world) backlog() {
+func (w *world) backlog(n int) {
 	w.Helper()
-	if err := w.sim.Backlog("stranger", "payee", 10_000, func(i int) string { return fmt.Sprint(i) }); err != nil {
+	if err := w.sim.Backlog("stranger", "payee", n, func(i int) string { return fmt.Sprint(i) }); err != nil {
 		w.Fatal(err)
 	}
 }

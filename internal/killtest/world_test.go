@@ -127,13 +127,14 @@ func (w *world) end() report {
 	w.payer.stop()
 	w.payer.start(envStreams + "=0")
 	var last report
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+	limit := size(90*time.Second, 5*time.Minute)
+	for end := time.Now().Add(limit); ; time.Sleep(500 * time.Millisecond) {
 		last = w.audit()
 		if last.open == 0 && len(last.findings) == 0 {
 			break
 		}
 		if time.Now().After(end) {
-			w.Errorf("after 90 s %d pay streams and payments are still open: %q", last.open, last.still)
+			w.Errorf("after %s %d pay streams and payments are still open: %q", limit, last.open, last.still)
 			break
 		}
 	}
