@@ -43,25 +43,32 @@ func NewOutside(addrs ...netip.Addr) (_ *Outside, err error) {
 	return o, nil
 }
 
-// newNamespace makes a namespace without moving the process there: a thread goes,
-// and ends.
-func newNamespace() (netns.NsHandle, error) {
-	type made struct {
-		ns  netns.NsHandle
-		err error
-	}
-	result := make(chan made)
+// newNamespace makes a namespace without moving the process there.
+func newNamespace() (ns netns.NsHandle, err error) {
+	onOwnThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
+			ns, err = netns.Get()
+		}
+	})
+	return ns, err
+}
+
+// onOwnThread runs f on a thread that ends with it, since what f does to its
+// thread must happen to nobody else. It is never the main one, which does not end
+// and by which the process is known.
+func onOwnThread(f func()) {
+	done := make(chan struct{})
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			result <- made{err: err}
+		defer close(done)
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			onOwnThread(f) // gets another: this one is taken meanwhile
+			runtime.UnlockOSThread()
 			return
 		}
-		ns, err := netns.Get()
-		result <- made{ns, err}
+		f() // still locked: the thread ends with the goroutine
 	}()
-	m := <-result
-	return m.ns, m.err
+	<-done
 }
 
 func (o *Outside) join(addrs []netip.Addr) error {
@@ -129,23 +136,13 @@ func host(a netip.Addr) *net.IPNet {
 
 // Listen listens on an address of the outside. A socket stays in the namespace in
 // which it was made, whoever uses it.
-func (o *Outside) Listen(network, address string) (net.Listener, error) {
-	type made struct {
-		ln  net.Listener
-		err error
-	}
-	result := make(chan made)
-	go func() {
-		runtime.LockOSThread() // never unlocked: this thread must serve nobody else
-		if err := netns.Set(o.ns); err != nil {
-			result <- made{err: err}
-			return
+func (o *Outside) Listen(network, address string) (ln net.Listener, err error) {
+	onOwnThread(func() {
+		if err = netns.Set(o.ns); err == nil {
+			ln, err = net.Listen(network, address)
 		}
-		ln, err := net.Listen(network, address)
-		result <- made{ln, err}
-	}()
-	m := <-result
-	return m.ln, m.err
+	})
+	return ln, err
 }
 
 // Close gives the namespace up; it goes when the last socket in it does.
