@@ -83,15 +83,14 @@ func (l *Learner) learn(cmd command) {
 		l.commands[cmd.name] = seen
 	}
 	for _, w := range words {
-		if w = general(cmd.name, w); len(seen) < maxLearned {
-			seen[w] = true
-		} else if !seen[w] {
-			clear(seen)
-			seen["*"] = true
-		}
 		if seen["*"] {
 			break
 		}
+		if w = general(cmd.name, w); w == "*" || !seen[w] && len(seen) == maxLearned {
+			clear(seen)
+			w = "*"
+		}
+		seen[w] = true
 	}
 }
 
