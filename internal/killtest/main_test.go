@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	role, ok := map[string]func(context.Context) error{"payer": runPayer, "payee": runPayee}[os.Getenv(envRole)]
 	if !ok {
 		flag.Parse()
-		_ = flag.Set("test.parallel", "8") // what the tests do most is wait
+		_ = flag.Set("test.parallel", size("8", "4")) // what the tests do most is wait
 		goleak.VerifyTestMain(m)
 		return
 	}

@@ -90,10 +90,18 @@ func (w *world) run() {
 	w.until("the first payment", 20*time.Second, func() bool { return w.count(clnsim.Complete) > 0 })
 }
 
-// kill ends one of the two at a random moment, and starts it again.
+// kill ends one of the two at a random moment, and starts it again. Every other
+// time the moment is soon after a payment has begun: there is most to lose then.
 func (w *world) kill(p *proc, start func()) {
 	w.Helper()
-	time.Sleep(time.Duration(rand.Int64N(int64(size(time.Second, 2*time.Second)))))
+	within := time.Second
+	if w.kills%2 == 0 {
+		for end := time.Now().Add(2 * time.Second); w.count(clnsim.Pending) == 0 && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		within = 100 * time.Millisecond
+	}
+	time.Sleep(time.Duration(rand.Int64N(int64(within))))
 	p.kill()
 	w.kills++
 	if w.count(clnsim.Pending) > 0 {
