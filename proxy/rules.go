@@ -44,6 +44,9 @@ func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
 				}
 			}
 		}
+		if e, ok := s.srv.Engine.(StreamLeaver); ok && w == wordSetConf && leavesStreams(cmd.Args) {
+			return func(ctx context.Context, l controlspec.CommandLine) error { return s.ownStreams(ctx, e, l) }
+		}
 	case wordAttach:
 		if s.srv.Attach != nil {
 			if err := s.checkAttach(cmd); err != nil {
