@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -65,6 +66,11 @@ func (w Ward) putBack() error {
 	if err != nil {
 		return err
 	}
+	// Streams that another controller wants left are its own to attach.
+	others := slices.Equal(settings.Base(tor.LeaveStreamsUnattached), []string{"1"})
 	err = settings.Restore(ctx)
-	return errors.Join(err, c.ReleaseStreams(ctx), c.Close())
+	if !others {
+		err = errors.Join(err, c.ReleaseStreams(ctx))
+	}
+	return errors.Join(err, c.Close())
 }

@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"context"
+	"strings"
+
+	"github.com/el-tor/tops/controlspec"
+)
+
+// StreamLeaver is an Engine that attaches streams itself, and so has tor leave
+// all of them to controllers. It gives away those that are not its own; but when
+// a controller wants to attach streams too, they are that controller's.
+//
+// tor reports no option as changed that has the value already, so what a
+// controller asks for must be seen here.
+type StreamLeaver interface {
+	// LeaveStreams is called when tor has set __LeaveStreamsUnattached to 1 for a
+	// controller, before the controller learns of it.
+	LeaveStreams(ctx context.Context) error
+}
+
+const leaveStreams = "__LeaveStreamsUnattached"
+
+// leavesStreams reports whether a SETCONF sets the option to 1.
+func leavesStreams(args string) bool {
+	leaves := false
+	for _, w := range words(args) {
+		name, value, _ := strings.Cut(w, "=")
+		if strings.EqualFold(name, leaveStreams) {
+			leaves = strings.Trim(value, `"`) == "1"
+		}
+	}
+	return leaves
+}
+
+// ownStreams gives tor the command and tells the engine.
+func (s *session) ownStreams(ctx context.Context, e StreamLeaver, l controlspec.CommandLine) error {
+	rep, raw, err := s.ask(l.Raw)
+	if err != nil {
+		return err
+	}
+	if rep.OK() {
+		if err := e.LeaveStreams(ctx); err != nil {
+			s.srv.report(s.ctl, err)
+		}
+	}
+	return s.out.say(raw)
+}

@@ -1,0 +1,56 @@
+package controllers_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// killed ends the client without a word while streams wait for it.
+func (w *world) killed(t *testing.T) {
+	direct := dial(t, w.tor.ControlSocket)
+	if got := w.options(t); got != ours || got == w.base {
+		t.Fatalf("before the kill tor has %q, at first it had %q", got, w.base)
+	}
+	// A client that is stopped attaches nothing: what somebody begins now waits.
+	w.client.signal(syscall.SIGSTOP)
+	const streams = 5
+	waiting := make(chan error, streams)
+	for i := range streams {
+		go func() {
+			conn, err := dialSOCKS(t.Context(), w.tor.SocksAddr, fmt.Sprint("someone ", i))
+			if err == nil {
+				_, err = conn.Read(make([]byte, 8))
+				conn.Close()
+			}
+			waiting <- err
+		}()
+	}
+	status := func() string { return direct.ask(t, "GETINFO stream-status") }
+	until(t, "streams that wait", 10*time.Second, func() bool { return strings.Count(status(), " NEW 0 ") == streams }, status)
+
+	w.client.signal(syscall.SIGKILL)
+	begin := time.Now()
+	<-w.client.done
+	until(t, "tor to be as it was", time.Second, func() bool {
+		return w.options(t) == w.base && !strings.Contains(status(), " NEW 0 ")
+	}, func() string { return w.options(t) + "\n" + status() })
+	t.Logf("%v after the kill tor was as before", time.Since(begin).Round(time.Millisecond))
+	for range streams {
+		if err := <-waiting; err != nil {
+			t.Errorf("a stream that waited: %v", err)
+		}
+	}
+	fetch(t, w.tor.SocksAddr, "someone else").goesOn(t)
+
+	// And the next start finds nothing amiss.
+	w.startClient(t)
+	c := dial(t, w.controlSocket())
+	fetch(t, socksPort, "circ="+w.paid(t, c)).goesOn(t)
+	w.client.stop(t)
+	if got := w.options(t); got != w.base {
+		t.Errorf("after a clean end tor has %q, want %q", got, w.base)
+	}
+}
