@@ -49,9 +49,11 @@ func Enter() error {
 	return fmt.Errorf("testnet: executing the program again: %w", err)
 }
 
-// entered reports whether the process lives in a namespace that Enter made.
+// entered reports whether the process lives in a namespace that Enter made. The
+// thread is asked, since /proc/self is the first one's, which may have made an
+// [Outside] and have stayed there.
 func entered() bool {
-	name, err := os.Readlink("/proc/self/ns/net")
+	name, err := os.Readlink("/proc/thread-self/ns/net")
 	return err == nil && name == os.Getenv(nsEnv)
 }
 
