@@ -100,6 +100,9 @@ func (b intentBody) intent() (in paystream.Intent, err error) {
 		}
 		in.Continues = c
 	}
+	if b.RoundIDs != nil { // an empty list is none, and not as if there were no word of it
+		in.RoundIDs = []paystream.RoundID{}
+	}
 	for _, s := range b.RoundIDs {
 		id, err := paystream.ParseRoundID(s)
 		if err != nil {
