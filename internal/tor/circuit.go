@@ -118,6 +118,13 @@ func (c *Circuit) Err() error {
 // is followed, a second late (CIRC_BW).
 func (c *Circuit) Delivered() (read, written int64) { return c.read.Load(), c.written.Load() }
 
+// abandon closes a circuit that is not wanted any more since ctx has ended.
+func (c *Circuit) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
+	defer cancel()
+	return c.Close(ctx)
+}
+
 // Close asks tor to close the circuit, and waits for its end. One that has
 // ended is no error.
 func (c *Circuit) Close(ctx context.Context) error {

@@ -29,7 +29,8 @@ type Circuits struct {
 func NewCircuits() *Circuits { return &Circuits{circuits: make(map[string]*Circuit)} }
 
 // Extend begins a circuit through the relays named by their fingerprints, in
-// 40 hex digits, and returns when tor has given it an id.
+// 40 hex digits, and returns when tor has given it an id. When ctx ends meanwhile
+// it is closed: a circuit that nobody knows of would stay until tor gives it up.
 func (cs *Circuits) Extend(ctx context.Context, path []string) (*Circuit, error) {
 	for _, hop := range path {
 		if !isFingerprint(hop) {
@@ -39,9 +40,23 @@ func (cs *Circuits) Extend(ctx context.Context, path []string) (*Circuit, error)
 	if len(path) == 0 {
 		return nil, errors.New("a circuit needs a path")
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	cs.mu.Lock()
 	cs.extending++
 	cs.mu.Unlock()
+	c, err := cs.extend(context.WithoutCancel(ctx), path)
+	if err == nil && ctx.Err() != nil {
+		return nil, errors.Join(context.Cause(ctx), c.abandon(ctx))
+	}
+	return c, err
+}
+
+// extend sends the command, waits for its answer and follows the circuit.
+func (cs *Circuits) extend(ctx context.Context, path []string) (*Circuit, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, handleTimeout, errors.New("tor does not answer"))
+	defer cancel()
 	reply, err := cs.Do(ctx, "EXTENDCIRCUIT 0 "+strings.Join(path, ","))
 
 	cs.mu.Lock()
@@ -84,10 +99,7 @@ func (cs *Circuits) Build(ctx context.Context, path []string) (*Circuit, error) 
 	case <-c.done:
 		return nil, c.Err()
 	case <-ctx.Done():
-		// Not with ctx, which has ended.
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
-		defer cancel()
-		return nil, errors.Join(context.Cause(ctx), c.Close(closing))
+		return nil, errors.Join(context.Cause(ctx), c.abandon(ctx))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // The pause between attempts to connect grows from the first to the second.
 const (
 	minBackoff = 100 * time.Millisecond
-	maxBackoff = 10 * time.Second
+	maxBackoff = 2 * time.Second
 )
 
 // handleTimeout bounds what a handler does about one event or connection: a
@@ -25,6 +25,7 @@ const handleTimeout = 30 * time.Second
 type Client struct {
 	link
 	config Config
+	there  bool // tor is connected to, as State was told
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -34,8 +35,8 @@ type Config struct {
 	Options
 	// Handlers are called in this order.
 	Handlers []Handler
-	// State, if set, is called with nil after each connect and with the
-	// reason when the connection was lost or could not be made.
+	// State, if set, is called with nil after each connect, and once with the
+	// reason when the connection is lost, however long tor stays away.
 	State func(err error)
 }
 
@@ -162,7 +163,9 @@ func handle(ctx context.Context, h Handler, event controlspec.Reply) error {
 }
 
 func (c *Client) state(err error) {
-	if c.config.State != nil {
+	there := err == nil
+	if c.config.State != nil && there != c.there {
 		c.config.State(err)
 	}
+	c.there = there
 }

@@ -13,6 +13,9 @@ import (
 // that has not fetched it yet.
 var ErrNoDescriptor = errors.New("tor does not hold the relay's descriptor")
 
+// ErrNoRelay is returned for a relay that is not in the consensus.
+var ErrNoRelay = errors.New("not in the consensus")
+
 // Contact is a relay's ContactInfo as its signed descriptor has it, "" if it
 // has none. A client holds descriptors with FetchUselessDescriptors 1 only.
 func (c *Client) Contact(ctx context.Context, fingerprint string) (string, error) {
@@ -35,7 +38,7 @@ func (c *Client) Contact(ctx context.Context, fingerprint string) (string, error
 func (c *Client) RelayAddress(ctx context.Context, fingerprint string) (netip.Addr, error) {
 	text, err := c.ask(ctx, "ns/id/", fingerprint)
 	if isRefusal(err) || err == nil && text == "" {
-		return netip.Addr{}, fmt.Errorf("relay %s is not in the consensus", fingerprint)
+		return netip.Addr{}, fmt.Errorf("relay %s: %w", fingerprint, ErrNoRelay)
 	}
 	if err != nil {
 		return netip.Addr{}, err
