@@ -87,6 +87,18 @@ func (w *Wallet) CheckInvoice(ctx context.Context, req paystream.InvoiceRequest,
 	return w.check(ctx, req, offer, invoice)
 }
 
+// Payable says whether payments to a descriptor can be asked for at all: the error wraps paystream.ErrRefused if it is an
+// offer that is none. Nobody but the node is asked, so names are taken on trust.
+func (w *Wallet) Payable(ctx context.Context, d policies.Descriptor) error {
+	if d.Kind != policies.Offer {
+		return nil
+	}
+	if _, _, err := w.offer(ctx, d); err != nil {
+		return fetchError(err)
+	}
+	return nil
+}
+
 // offer returns the offer that a descriptor leads to, as text and decoded.
 func (w *Wallet) offer(ctx context.Context, d policies.Descriptor) (text string, offer Decoded, err error) {
 	switch d.Kind {

@@ -65,11 +65,12 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	wallet := cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now, Addresses: &cln.Addresses{Dial: a.dialAddress}})
 	a.client, err = client.New(ctx, client.Config{
 		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: ClientStateFile(a.cfg),
-		Wallet: cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now, Addresses: &cln.Addresses{Dial: a.dialAddress}}),
-		Able:   a.health.able,
-		Spent:  spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
+		Wallet: wallet, Payable: wallet.Payable,
+		Able:  a.health.able,
+		Spent: spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
 	})
 	if err != nil {
 		return fmt.Errorf("client: %w", err)

@@ -42,6 +42,19 @@ func (b *budget) Hold(now time.Time, s policies.Spend, msat int64) error {
 	return b.b.Hold(now, s, msat)
 }
 
+// room reports whether msat could be spent now; the error is an
+// *policies.OverBudget.
+func (b *budget) room(now time.Time, controller string, msat int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := policies.Spend{Key: "room", Controller: controller}
+	if err := b.b.Hold(now, s, msat); err != nil {
+		return err
+	}
+	b.b.Release(s.Key)
+	return nil
+}
+
 func (b *budget) Settle(key string, now time.Time, msat int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

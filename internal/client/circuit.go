@@ -65,10 +65,13 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 	}
 	if c.cfg.Able != nil {
 		if err := c.cfg.Able(); err != nil {
-			return nil, err
+			return nil, &paystream.Refusal{Reason: paystream.ReasonWallet, Err: err}
 		}
 	}
 	terms, known, err := c.terms(ctx, path[len(path)-1])
+	if err == nil && known {
+		err = c.checkMoney(ctx, terms, controller)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +84,10 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 		return nil, err
 	}
 	p := c.follow(tc, path, terms, exit, controller)
-	c.wg.Go(func() { p.live(c.runContext(), known) })
+	if err := c.spawn(func(run context.Context) { p.live(run, known) }); err != nil {
+		p.leave(context.WithoutCancel(ctx), paystream.ReasonClient)
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -125,7 +131,9 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	p.mu.Unlock()
 	close(p.ready)
 	if err != nil {
-		p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
+		if !requested(err) {
+			p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
+		}
 		p.leave(context.WithoutCancel(ctx), paystream.ReasonRelay)
 		return
 	}
@@ -147,7 +155,7 @@ func (p *circuit) open(ctx context.Context, known bool) error {
 	h, err := p.c.Open(ctx, p.request())
 	var changed *paystream.TermsChanged
 	if errors.As(err, &changed) {
-		if err = p.take(changed.Terms); err == nil {
+		if err = p.take(ctx, changed.Terms); err == nil {
 			h, err = p.c.Open(ctx, p.request())
 		}
 	}
@@ -182,15 +190,20 @@ func (p *circuit) askTerms(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the gateway for its terms: %w", err)
 	}
-	return p.take(t)
+	return p.take(ctx, t)
 }
 
-// take accepts new terms of the same relay at the same place, within the policy.
-func (p *circuit) take(t policies.Terms) error {
+// take accepts new terms of the same relay at the same place, within the policy
+// and the budget.
+func (p *circuit) take(ctx context.Context, t policies.Terms) error {
 	if t.Relay != p.terms.Relay {
-		return fmt.Errorf("the gateway offers the terms of another relay, %s", t.Relay)
+		return unusable(fmt.Errorf("the gateway offers the terms of another relay, %s", t.Relay))
 	}
-	if err := p.c.checkTerms(t, p.terms.Gateway.Addr()); err != nil {
+	err := p.c.checkTerms(t, p.terms.Gateway.Addr())
+	if err == nil {
+		err = p.c.checkMoney(ctx, t, p.controller)
+	}
+	if err != nil {
 		return err
 	}
 	p.terms = t

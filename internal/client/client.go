@@ -20,6 +20,7 @@ type Config struct {
 	Client    *config.Client
 	Tor       tor.Options
 	Wallet    paystream.Wallet
+	Payable   func(context.Context, policies.Descriptor) error // whether the wallet can pay there: paystream.ErrRefused if not; may be nil
 	Journal   paystream.PayerJournal
 	Spent     []policies.Spending // what the books say was spent, and is held
 	StateFile string              // where the tor options that have to be put back are kept
@@ -46,9 +47,11 @@ type Client struct {
 	tor      *tor.Client
 	live     []paystream.PayerStatus // what the journal knew at the start
 
-	ctx    context.Context // of Run
+	ctx    context.Context // of all that runs; ends with Run
+	stop   context.CancelFunc
 	wg     sync.WaitGroup
 	mu     sync.Mutex // guards what follows
+	ending bool       // nothing new is begun
 	paid   map[string]*circuit
 	byPay  map[paystream.Handle]*circuit
 	making *making // the default circuit, while it is made
@@ -58,13 +61,19 @@ type Client struct {
 // before Run.
 func New(ctx context.Context, cfg Config) (_ *Client, err error) {
 	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit)}
+	c.ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			c.stop()
+		}
+	}()
 	c.policy = paymentPolicy(cfg.Client)
 	if err := c.policy.Validate(); err != nil {
 		return nil, err
 	}
 	c.budget = newBudget(cfg)
 	c.Payer = paystream.NewPayer(paystream.PayerConfig{
-		Wallet: cfg.Wallet, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
+		Wallet: &plainWallet{Wallet: cfg.Wallet, failed: c.failed}, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
 		Service: c, Now: cfg.Now, Emit: c.emit,
 	})
 	if c.live, err = c.Recover(ctx); err != nil {
@@ -88,7 +97,7 @@ func (c *Client) connect(ctx context.Context) (err error) {
 		return err
 	}
 	c.tor, err = tor.Start(ctx, tor.Config{
-		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher},
+		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher}, State: c.torState,
 	})
 	return err
 }
@@ -96,21 +105,17 @@ func (c *Client) connect(ctx context.Context) (err error) {
 // Run pays until ctx ends. Then payments under way are waited for, and tor gets
 // its options back.
 func (c *Client) Run(ctx context.Context) error {
-	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	g, gctx := errgroup.WithContext(paying)
+	defer c.stop()
+	g, gctx := errgroup.WithContext(c.ctx)
 	g.Go(func() error { return c.Payer.Run(gctx) })
-	c.mu.Lock()
-	c.ctx = gctx
-	c.mu.Unlock()
-	c.resume(gctx)
+	c.resume(c.ctx)
 
 	select {
 	case <-ctx.Done():
 	case <-gctx.Done():
 	}
 	err := c.shutDown(context.WithoutCancel(ctx))
-	stop()
+	c.stop()
 	c.wg.Wait()
 	if gerr := g.Wait(); !errors.Is(gerr, context.Canceled) {
 		err = errors.Join(err, gerr)
@@ -124,6 +129,9 @@ const flushFor = 25 * time.Second
 func (c *Client) shutDown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushFor)
 	defer cancel()
+	c.mu.Lock()
+	c.ending = true
+	c.mu.Unlock()
 	err := c.Flush(ctx)
 	for _, p := range c.list() {
 		p.leave(ctx, paystream.ReasonClient)
@@ -135,6 +143,29 @@ func (c *Client) shutDown(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("put tor's options back: %w", rerr))
 	}
 	return err
+}
+
+// spawn runs f until Run ends, unless that has begun to.
+func (c *Client) spawn(f func(context.Context)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return errors.New("tops is ending")
+	}
+	c.wg.Go(func() { f(c.ctx) })
+	return nil
+}
+
+// torState hears that tor was lost, or is back. What falls due meanwhile is paid
+// only once the relay has answered again, through whatever circuit tor has then.
+func (c *Client) torState(err error) {
+	if err == nil || c.ctx.Err() != nil {
+		return
+	}
+	c.failed(fmt.Errorf("tor is lost: %w", err))
+	for _, p := range c.list() {
+		c.Ask(p.current())
+	}
 }
 
 // emit hears of every change, with the engine's lock held.

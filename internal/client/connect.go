@@ -135,19 +135,27 @@ type making struct {
 func (c *Client) makeDefault(ctx context.Context) (*circuit, error) {
 	c.mu.Lock()
 	m := c.making
-	if m == nil {
+	found := m != nil
+	if !found {
 		m = &making{done: make(chan struct{})}
 		c.making = m
-		run := c.ctx
-		c.wg.Go(func() {
-			m.p, m.err = c.makeOne(run)
+	}
+	c.mu.Unlock()
+	if !found {
+		made := func() {
 			c.mu.Lock()
 			c.making = nil
 			c.mu.Unlock()
 			close(m.done)
-		})
+		}
+		if err := c.spawn(func(run context.Context) {
+			defer made()
+			m.p, m.err = c.makeOne(run)
+		}); err != nil {
+			m.err = err
+			made()
+		}
 	}
-	c.mu.Unlock()
 	select {
 	case <-m.done:
 		return m.p, m.err

@@ -58,12 +58,6 @@ func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error 
 	return c.Resume(st.Handle, p.link)
 }
 
-func (c *Client) runContext() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ctx
-}
-
 // fingerprintOf reads the identity of an "r" line: base64 without padding.
 func fingerprintOf(identity string) (string, error) {
 	raw, err := base64.RawStdEncoding.DecodeString(identity)

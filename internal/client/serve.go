@@ -56,8 +56,12 @@ func requested(err error) bool {
 	return errors.As(err, &ended) && ended.Reason == "REQUESTED"
 }
 
-// rebuildFor bounds how long another circuit may take.
-const rebuildFor = 20 * time.Second
+// rebuildFor bounds how long another circuit may take, and rebuildPause comes
+// between attempts.
+const (
+	rebuildFor   = 20 * time.Second
+	rebuildPause = 500 * time.Millisecond
+)
 
 // rebuild makes another circuit along the same path for the pay stream, whose
 // money would be lost otherwise: tor retires a circuit on which a stream failed as
@@ -71,8 +75,16 @@ func (p *circuit) rebuild(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rebuildFor)
 	defer cancel()
 	tc, err := p.c.circuits.Build(ctx, p.path)
-	if err != nil {
-		return fmt.Errorf("%w; and another could not be built: %w", old.Err(), err)
+	for err != nil { // a tor that was restarted is not ready at once
+		select {
+		case <-time.After(rebuildPause):
+		case <-ctx.Done():
+			return fmt.Errorf("%w; and another could not be built: %w", old.Err(), err)
+		}
+		if p.over() {
+			return old.Err()
+		}
+		tc, err = p.c.circuits.Build(ctx, p.path)
 	}
 	p.c.mu.Lock()
 	delete(p.c.paid, old.ID)

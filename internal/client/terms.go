@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
 
@@ -20,6 +22,9 @@ const defaultPort = 9402
 // once a circuit leads there.
 func (c *Client) terms(ctx context.Context, fingerprint string) (t policies.Terms, known bool, err error) {
 	addr, err := c.tor.RelayAddress(ctx, fingerprint)
+	if errors.Is(err, tor.ErrNoRelay) {
+		return t, false, unusable(err)
+	}
 	if err != nil {
 		return t, false, err
 	}
@@ -35,26 +40,55 @@ func (c *Client) terms(ctx context.Context, fingerprint string) (t policies.Term
 			t.Relay, t.Gateway = fingerprint, netip.AddrPortFrom(addr, defaultPort)
 			return t, false, nil
 		}
-		return t, false, fmt.Errorf("relay %s: %w", fingerprint, err)
+		return t, false, unusable(fmt.Errorf("relay %s: %w", fingerprint, err))
 	default:
-		return t, false, fmt.Errorf("terms of relay %s: %w", fingerprint, err)
+		return t, false, unusable(fmt.Errorf("terms of relay %s: %w", fingerprint, err))
 	}
 }
+
+// unusable is what becomes of a circuit whose exit's terms are none, or no good.
+func unusable(err error) error { return &paystream.Refusal{Reason: paystream.ReasonTerms, Err: err} }
 
 // checkTerms refuses terms beyond the policy, and a gateway that is not the
 // relay's own: who publishes another's address would send us there.
 func (c *Client) checkTerms(t policies.Terms, addr netip.Addr) error {
 	if t.Gateway.Addr() != addr {
-		return fmt.Errorf("relay %s: its terms name a gateway at %s, but the relay is at %s", t.Relay, t.Gateway.Addr(), addr)
+		return unusable(fmt.Errorf("relay %s: its terms name a gateway at %s, but the relay is at %s", t.Relay, t.Gateway.Addr(), addr))
 	}
-	return c.policy.Check(t)
+	if err := c.policy.Check(t); err != nil {
+		return &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
+	}
+	return nil
+}
+
+// checkMoney refuses terms whose payments nobody could ask for, and those for
+// which the budget has no room.
+func (c *Client) checkMoney(ctx context.Context, t policies.Terms, controller string) error {
+	if c.cfg.Payable != nil {
+		// A node that is away now may be back when something is due.
+		if err := c.cfg.Payable(ctx, t.Descriptor); errors.Is(err, paystream.ErrRefused) {
+			return unusable(fmt.Errorf("relay %s cannot be paid by what its terms name: %w", t.Relay, err))
+		}
+	}
+	if err := c.budget.room(c.cfg.Now(), controller, firstHour(t)); err != nil {
+		return &paystream.Refusal{Reason: paystream.ReasonBudget, Err: err}
+	}
+	return nil
+}
+
+// firstHour is what a pay stream costs at most in an hour, which is as far ahead as
+// the shortest of the budget's windows reaches.
+func firstHour(t policies.Terms) int64 {
+	s := t.Schedule()
+	last := min(t.Rounds, max(s.FirstPriced(), int(time.Hour/t.Interval)))
+	return t.FeeMsat + s.ThroughMsat(last)
 }
 
 // RelayTerms are what a relay publishes, within the policy.
 func (c *Client) RelayTerms(ctx context.Context, fingerprint string) (policies.Terms, error) {
 	t, known, err := c.terms(ctx, fingerprint)
 	if err == nil && !known {
-		err = fmt.Errorf("relay %s: %w", fingerprint, policies.ErrNoTerms)
+		err = unusable(fmt.Errorf("relay %s: %w", fingerprint, policies.ErrNoTerms))
 	}
 	return t, err
 }
