@@ -36,7 +36,7 @@ func (e *Engine) ExtendPaidCircuit(ctx context.Context, c proxy.Controller, path
 	}
 	id, err := e.Client.ExtendPaidCircuit(ctx, account(c), path)
 	if err != nil {
-		return "", reply(err)
+		return "", refusal(err)
 	}
 	return id, nil
 }
@@ -54,20 +54,31 @@ func account(c proxy.Controller) string {
 	return host
 }
 
-// reply gives an error the code that a controller knows it by.
-func reply(err error) error {
+// refusal is the 551 of tops-control-spec §3.1: with the reason that a PAYSTREAM
+// event would give, or in tor's own words.
+func refusal(err error) *controlspec.ReplyError {
 	var said *controlspec.ReplyError
-	var cap *policies.OverCap
+	var no *paystream.Refusal
 	switch {
+	case errors.As(err, &no) && no.Err != nil:
+		return controlspec.Errorf(551, "REASON=%s %s", no.Reason, oneLine(no.Err))
 	case errors.As(err, &said):
-		return said
-	case errors.Is(err, policies.ErrNoTerms), errors.Is(err, tor.ErrNoDescriptor):
-		return controlspec.Errorf(552, "%s", oneLine(err))
-	case errors.As(err, &cap):
-		return controlspec.Errorf(551, "REASON=POLICY %s", oneLine(err))
+		return controlspec.Errorf(551, "%s", said.Text)
 	default:
 		return controlspec.Errorf(551, "%s", oneLine(err))
 	}
+}
+
+// unknown is the error of a GETINFO: 552 for what there is not, 551 for what
+// cannot be said now (§3.4).
+func unknown(err error) *controlspec.ReplyError {
+	no := refusal(err)
+	for _, e := range []error{policies.ErrNoTerms, tor.ErrNoDescriptor, tor.ErrNoRelay} {
+		if errors.Is(err, e) {
+			no.Code = 552
+		}
+	}
+	return no
 }
 
 func oneLine(err error) string {
@@ -112,7 +123,11 @@ func (e *Engine) Info(ctx context.Context, key string) (value string, ok bool, e
 		}
 		return line, true, nil
 	case "circuit":
-		return e.lines(func(ev controlspec.PayStreamEvent) bool { return ev.CircID == arg }), true, nil
+		lines := e.lines(func(ev controlspec.PayStreamEvent) bool { return ev.CircID == arg })
+		if lines == "" {
+			return "", true, controlspec.Errorf(552, "No circuit %q with a pay stream", arg)
+		}
+		return lines, true, nil
 	case "spent", "earned":
 		t, err := e.Books.Totals(ctx)
 		if err != nil {
@@ -135,7 +150,11 @@ func (e *Engine) Info(ctx context.Context, key string) (value string, ok bool, e
 	}
 }
 
-func (e *Engine) terms(ctx context.Context, fingerprint string) (string, bool, error) {
+func (e *Engine) terms(ctx context.Context, arg string) (string, bool, error) {
+	fingerprint := strings.ToUpper(strings.TrimPrefix(arg, "$"))
+	if len(fingerprint) != 40 || strings.Trim(fingerprint, "0123456789ABCDEF") != "" {
+		return "", true, controlspec.Errorf(552, "%q is not a relay's fingerprint", arg)
+	}
 	if e.Payee != nil && fingerprint == e.Relay.Relay {
 		return e.Payee.Terms().String(), true, nil
 	}
@@ -144,7 +163,7 @@ func (e *Engine) terms(ctx context.Context, fingerprint string) (string, bool, e
 	}
 	t, err := e.Client.RelayTerms(ctx, fingerprint)
 	if err != nil {
-		return "", true, reply(err)
+		return "", true, unknown(err)
 	}
 	return t.String(), true, nil
 }
