@@ -67,7 +67,7 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	}
 	save := func(s tor.SettingsState) error { return statefile.Save(cfg.StateFile, s) }
 	r.settings = tor.NewSettings(saved, save, cfg.Failed)
-	r.tor, err = tor.Start(ctx, tor.Config{Options: cfg.Tor, Handlers: []tor.Handler{r.settings}})
+	r.tor, err = tor.Start(ctx, tor.Config{Options: cfg.Tor, Handlers: []tor.Handler{r.settings}, State: r.torState})
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +113,13 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 		}
 	}
 	return r, nil
+}
+
+// torState hears that tor was lost, or is back with its options set.
+func (r *Relay) torState(err error) {
+	if err != nil && r.cfg.Failed != nil {
+		r.cfg.Failed(fmt.Errorf("tor is lost: %w", err))
+	}
 }
 
 // Run serves until ctx ends. Tor's options are set when everything listens, and
