@@ -101,7 +101,7 @@ func (a *App) Stop(ctx context.Context, handle string) (any, error) {
 	if a.client == nil {
 		return nil, errNoClient
 	}
-	if err := a.client.Payer.Close(ctx, h, paystream.ReasonClient); err != nil {
+	if err := a.client.Stop(ctx, h); err != nil {
 		return nil, err
 	}
 	return map[string]paystream.Handle{"stopped": h}, nil
