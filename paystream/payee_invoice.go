@@ -35,6 +35,24 @@ func (p *Payee) InvoiceForNote(ctx context.Context, note RoundID, amountMsat int
 	return p.invoice(ctx, s, round, amountMsat, description)
 }
 
+// InvoiceAhead makes an invoice for what an opening may demand, under a note that
+// no pay stream has yet. What it brings is unclaimed until the intent comes.
+func (p *Payee) InvoiceAhead(ctx context.Context, note RoundID, amountMsat int64, description string) (string, error) {
+	p.mu.Lock()
+	t := p.terms
+	p.mu.Unlock()
+	if most := max(t.FeeMsat, t.prices.PriceMsat(t.prices.FirstPriced())); amountMsat < 1 || amountMsat > most {
+		return "", fmt.Errorf("%w: no opening costs %d msat", ErrMalformed, amountMsat)
+	}
+	for n := range maxInvoices {
+		invoice, err := p.cfg.Receiver.Invoice(ctx, fmt.Sprintf("%s-%d", note, n), amountMsat, description)
+		if !errors.Is(err, ErrPaid) {
+			return invoice, err
+		}
+	}
+	return "", &Busy{RetryAfter: t.Interval, TooMany: true, Reason: "too many invoices for this note"}
+}
+
 func (p *Payee) invoice(ctx context.Context, s *payeeStream, round int, amountMsat int64, description string) (string, error) {
 	p.mu.Lock()
 	if s.state.over() {

@@ -25,9 +25,9 @@ import (
 //	GET /.well-known/lnurlp/<user>
 //	GET /lnurlp/callback/<user>?amount=<msat>&comment=<note>
 //
-// A note that belongs to no pay stream gets no invoice, so that strangers fill no
-// node with rows; nor can an opening fee be paid this way, since nobody knows its
-// note yet.
+// A note that belongs to no pay stream may be an opening's, which is paid before
+// anybody knows it. Strangers could fill the node with rows by such, so there are
+// few a second, and each is for no more than an opening costs.
 type Address struct {
 	Name    string // user@domain
 	MaxMsat int64  // the most that a pay stream may cost
@@ -35,7 +35,9 @@ type Address struct {
 	// Invoice makes the invoice for a note, which commits to the description.
 	Invoice func(ctx context.Context, note paystream.RoundID, amountMsat int64, description string) (string, error)
 
-	Limit *rate.Limiter // of invoices; nil: none
+	// Ahead does so for a note that no pay stream has yet; Strangers limits it.
+	Ahead     func(ctx context.Context, note paystream.RoundID, amountMsat int64, description string) (string, error)
+	Strangers *rate.Limiter
 }
 
 func (a Address) metadata() string {
@@ -86,19 +88,20 @@ func (a Address) invoice(r *http.Request) (string, error) {
 	if err != nil {
 		return "", errors.New("comment is not the note of a round: 64 lower-case hex digits")
 	}
-	if a.Limit != nil && !a.Limit.Allow() {
-		return "", errors.New("too many requests: try again in a second")
-	}
 	invoice, err := a.Invoice(r.Context(), note, msat, a.metadata())
+	if errors.Is(err, paystream.ErrUnknown) {
+		if !a.Strangers.Allow() {
+			return "", errors.New("too many requests for new pay streams: try again in a second")
+		}
+		invoice, err = a.Ahead(r.Context(), note, msat, a.metadata())
+	}
 	var over *paystream.Demand
 	var busy *paystream.Busy
 	switch {
-	case errors.Is(err, paystream.ErrUnknown):
-		return "", errors.New("comment is the note of no pay stream")
 	case errors.As(err, &over):
 		return "", errors.New("the pay stream is over")
 	case errors.Is(err, paystream.ErrMalformed):
-		return "", errors.New("amount is more than the pay stream costs")
+		return "", errors.New("amount is more than the pay stream, or its opening, costs")
 	case errors.As(err, &busy):
 		return "", errors.New(busy.Reason)
 	case err != nil:
@@ -117,7 +120,7 @@ func answer(w http.ResponseWriter, v any) {
 func (r *Relay) address() Address {
 	return Address{
 		Name: r.cfg.Relay.LightningAddress, MaxMsat: mostMsat(r.Payee.Terms()),
-		Invoice: r.InvoiceForNote, Limit: rate.NewLimiter(50, 100),
+		Invoice: r.InvoiceForNote, Ahead: r.InvoiceAhead, Strangers: rate.NewLimiter(2, 10),
 	}
 }
 
