@@ -15,7 +15,7 @@ func TestPayerKilled(t *testing.T) {
 		w.kill(w.payer, w.startPayer)
 	}
 	time.Sleep(time.Second) // at last it may finish something
-	if r := w.end(); r.payments < r.kills/2 {
+	if r := w.end(); r.payments < r.kills/4 {
 		t.Errorf("too little happened between the kills: %s", r)
 	}
 }
@@ -31,7 +31,7 @@ func TestPayeeKilled(t *testing.T) {
 		w.kill(w.payee, w.startPayee)
 	}
 	time.Sleep(time.Second)
-	if r := w.end(); r.payments < r.kills/2 {
+	if r := w.end(); r.payments < r.kills/4 {
 		t.Errorf("too little happened between the kills: %s", r)
 	}
 }
