@@ -49,8 +49,6 @@ type wholeLine struct {
 	over bool
 }
 
-func (w *wholeLine) pending() bool { return len(w.held) > 0 || w.over }
-
 // add takes a fragment, or a line; ok: l is a whole line.
 func (w *wholeLine) add(l controlspec.Line) (_ controlspec.Line, ok bool) {
 	if l.Begin && l.EOL {
@@ -98,4 +96,6 @@ func (r *rewriter) line(l controlspec.Line, out []byte) ([]byte, bool) {
 // passer lets a reply pass.
 type passer struct{}
 
-func (passer) line(l controlspec.Line, out []byte) ([]byte, bool) { return append(out, l.Raw...), l.End }
+func (passer) line(l controlspec.Line, out []byte) ([]byte, bool) {
+	return append(out, l.Raw...), l.End
+}

@@ -29,6 +29,15 @@ func (c Controller) String() string {
 	return fmt.Sprintf("controller %d (%s)", c.ID, c.Remote)
 }
 
+// Account is in whose name the controller spends: that of its access profile, since
+// a new connection must not be a new budget, else its own.
+func (c Controller) Account() string {
+	if c.Profile != "" {
+		return c.Profile
+	}
+	return c.String()
+}
+
 func newController(id uint64, conn net.Conn) Controller {
 	c := Controller{ID: id, Peer: peerOf(conn)}
 	if a := conn.LocalAddr(); a != nil {

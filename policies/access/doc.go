@@ -41,6 +41,8 @@
 //
 //	[limits]                          # at once, for one controller
 //	circuits = 8
+//	onions = 2
+//	day_msat = 50000                  # EXTENDPAIDCIRCUIT, all of them, in 24 hours
 //
 // A command takes a list of words, "own", true (any arguments), or a table of
 // words, whose ("own" or "any"), rate ("5/h": so many at once, and so many in each

@@ -15,8 +15,7 @@ func (g *Guard) follow(cmd command, own bool) func(controlspec.Line) []byte {
 	switch {
 	case cmd.name == "EXTENDCIRCUIT" && len(w) > 0 && w[0] == "0":
 		return onReply("EXTENDED ", o.made)
-	case cmd.name == "CLOSECIRCUIT" && len(w) == 1:
-		return onReply("OK", func(string) { o.closed(w[0]) })
+	// A circuit that CLOSECIRCUIT closed is the controller's until its CIRC CLOSED.
 	case cmd.name == "ADD_ONION":
 		return onReply("ServiceID=", func(id string) { o.addOnion(id) })
 	case cmd.name == "DEL_ONION" && len(w) == 1:

@@ -124,6 +124,18 @@ func (s *Set) Match(id Identity) *Profile {
 	return nil
 }
 
+// DayMsat are the budgets for paid circuits in any 24 hours, by profile, of the
+// profiles that have one: for whoever pays, on the account of the profile.
+func (s *Set) DayMsat() map[string]int64 {
+	m := make(map[string]int64)
+	for _, p := range s.Profiles {
+		if p.dayMsat > 0 {
+			m[p.Name] = p.dayMsat
+		}
+	}
+	return m
+}
+
 // Names are the profiles' names, in order.
 func (s *Set) Names() []string {
 	var names []string

@@ -39,6 +39,7 @@ type Profile struct {
 	trusted bool
 
 	circuits, onions int           // most of them at once, for each controller; 0: any number
+	dayMsat          int64         // for paid circuits of all of them, in 24 hours; 0: not said
 	rate             *rate.Limiter // of all commands; nil: none
 }
 

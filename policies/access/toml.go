@@ -29,8 +29,9 @@ type tomlProfile struct {
 	Events   map[string]*tomlEvent `toml:"events"`
 
 	Limits struct {
-		Circuits int `toml:"circuits"`
-		Onions   int `toml:"onions"`
+		Circuits int   `toml:"circuits"`
+		Onions   int   `toml:"onions"`
+		DayMsat  int64 `toml:"day_msat"`
 	} `toml:"limits"`
 }
 
@@ -167,7 +168,7 @@ func parseTOML(name, file string, text []byte) (*Profile, error) {
 	}
 	p := &Profile{
 		Name: name, Pos: Pos{file, 1}, trusted: t.Trusted, rate: t.Rate.Limiter,
-		circuits: t.Limits.Circuits, onions: t.Limits.Onions,
+		circuits: t.Limits.Circuits, onions: t.Limits.Onions, dayMsat: t.Limits.DayMsat,
 		rules: make(map[string][]rule), events: make(map[string]*eventRule),
 	}
 	m := t.Match
@@ -179,7 +180,7 @@ func parseTOML(name, file string, text []byte) (*Profile, error) {
 	if !p.match.local && !p.match.remote {
 		return nil, p.Pos.errorf("the profile is for nobody: [match] needs users, executables, apparmor, hosts, listeners or anybody = true")
 	}
-	if t.Limits.Circuits < 0 || t.Limits.Onions < 0 {
+	if t.Limits.Circuits < 0 || t.Limits.Onions < 0 || t.Limits.DayMsat < 0 {
 		return nil, locate("limits").errorf("limits cannot be negative")
 	}
 	for cmd, r := range t.Commands {

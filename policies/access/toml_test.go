@@ -110,6 +110,10 @@ func TestOwnership(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	reply(t, g, "CLOSECIRCUIT 12", "250 OK\r\n")
+	const closed = "650 CIRC 12 CLOSED $FF~a REASON=REQUESTED\r\n"
+	if heard := lines(g.Event, closed); heard != closed {
+		t.Errorf("of the end of its circuit it heard %q", heard)
+	}
 	if got := say(g, "CLOSECIRCUIT 12"); !strings.HasPrefix(got, "510 ") {
 		t.Errorf("a closed circuit: %q", got)
 	}
