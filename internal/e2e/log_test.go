@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,9 @@ func (w *world) secrets(t *testing.T) {
 	}
 	if hashes == 0 || len(secret) < hashes+2 {
 		t.Fatalf("%d secrets, %d of them hashes: too few to look for", len(secret), hashes)
+	}
+	if found := regexp.MustCompile(`tops-[0-9a-f]{32}`).FindString(log); found != "" {
+		t.Errorf("the username of our streams is in the log: %q", found)
 	}
 	for s, what := range secret {
 		if strings.Contains(log, strings.ToLower(s)) {

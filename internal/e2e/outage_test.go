@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 func (w *world) outages(t *testing.T) {
 	const long = 3 * time.Second // a round, and its grace
 	w.restartRelay(t, func(r *config.Relay) {
-		r.Interval, r.Grace, r.Rounds, r.Prepay = config.Duration(long), config.Duration(long), 4, 1
+		r.Interval, r.Grace, r.Rounds, r.Prepay = config.Duration(long), config.Duration(long), 5, 1
 		r.FreeBytes = 1 << 30 // nothing raises the allowance while the relay knows of no payment
 	})
 	t.Cleanup(func() { w.restartRelay(t, nil) })
@@ -33,15 +34,22 @@ func (w *world) outages(t *testing.T) {
 	w.outage(t, "payee", false)
 	t.Logf("round %d was paid while the relay's node was away", paid.Round)
 
-	// The payer's node goes, and comes back within the grace.
+	// The payer's node goes before the last round is paid, and comes back within the
+	// grace.
+	last := c.wait(t, "the last round", 4*long, func(e controlspec.PayStreamEvent) bool {
+		return e.Handle == free.Handle && e.Status == controlspec.StatusDue && e.Round == 5
+	})
 	w.outage(t, "payer", true)
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(long) // it is due when that is over
+	if got := c.info(t, "tops/paystream/"+free.Handle); !strings.Contains(got, fmt.Sprintf(" PAID_MSAT=%d ", last.PaidMsat)) {
+		t.Errorf("without its node the payer has paid: %s", got)
+	}
 	w.outage(t, "payer", false)
 	done := c.wait(t, "the pay stream to complete", 6*long, func(e controlspec.PayStreamEvent) bool {
 		return e.Handle == free.Handle && (e.Status == controlspec.StatusCompleted || e.Status == controlspec.StatusClosed)
 	})
-	if done.Status != controlspec.StatusCompleted || done.PaidMsat != 4000 {
-		t.Errorf("the pay stream ended %s REASON=%s with %d msat paid, want COMPLETED with 4000", done.Status, done.Reason, done.PaidMsat)
+	if done.Status != controlspec.StatusCompleted || done.PaidMsat != 5000 {
+		t.Errorf("the pay stream ended %s REASON=%s with %d msat paid, want COMPLETED with 5000", done.Status, done.Reason, done.PaidMsat)
 	}
 	for _, e := range c.heard {
 		if e.Handle == free.Handle && e.Status == controlspec.StatusLate {
@@ -49,6 +57,7 @@ func (w *world) outages(t *testing.T) {
 		}
 	}
 	w.log.once(t, mark, "relay", "waitanyinvoice")
+	w.log.once(t, mark, "client", "cannot be reached")
 	c.closeCircuit(circ)
 	<-d.done
 	until(t, "the relay to book it", 10*time.Second, func() bool {
