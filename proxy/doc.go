@@ -47,6 +47,18 @@
 //
 //	srv.Auth = &proxy.Auth{CookieFile: path, Cookie: cookie}
 //
+// # What controllers may do
+//
+// [Server.Access] gives each controller a [Guard], which judges its commands before
+// anything else here sees them. A command that is refused is answered in its turn
+// and never reaches tor. A command whose reply is rewritten is sent when everything
+// before it was answered, so that the reply is known for its own; others pass as
+// they do without a guard. [Profiles] are guards by the profiles of package
+// policies/access. Without Access a controller may do what tor lets it.
+//
+//	policy, err := access.Open("/etc/tops/access.d")
+//	srv.Access = proxy.Profiles{Policy: policy}
+//
 // # Who does the work
 //
 // The proxy knows no circuits and no payments. [Engine] and the small

@@ -9,9 +9,9 @@ import (
 	"github.com/el-tor/tops/controlspec"
 )
 
-// toControlPort refuses what would make a control port an onion service: whoever
-// reached it would rule tor. tor is asked where it listens.
-func (g *Guard) toControlPort(p *Profile, pos Pos, cmd command, v verdict) *verdict {
+// awayFromControl refuses what would make a control port an onion service:
+// whoever reached it would rule tor. tor is asked where it listens, every time.
+func (g *Guard) awayFromControl(p *Profile, cmd command, v verdict) verdict {
 	if v.line != "" {
 		if again, err := cut([]byte(v.line)); err == nil {
 			again.data, cmd = cmd.data, again
@@ -19,28 +19,31 @@ func (g *Guard) toControlPort(p *Profile, pos Pos, cmd command, v verdict) *verd
 	}
 	targets := onionTargets(cmd)
 	if len(targets) == 0 {
-		return nil
+		return v
 	}
+	v.fixed = false
 	ports, paths := g.controlPorts()
 	for _, t := range targets {
-		if path, ok := strings.CutPrefix(t, "unix:"); ok {
-			if real := realPath(strings.Trim(path, `"`)); paths[real] {
-				refusal := p.refuse(pos, "%s refused: an onion service must not point at a control port", cmd.name)
-				return &refusal
-			}
-			continue
+		if g.isControl(t, ports, paths) {
+			return p.refuse(v.pos, "%s refused: an onion service must not point at a control port", cmd.name)
 		}
-		host, port, err := net.SplitHostPort(t)
-		if err != nil || !ports[strings.TrimLeft(port, "0")] {
-			continue
-		}
-		if ip, err := netip.ParseAddr(host); err == nil && !g.id.Local && ip.Unmap() == g.id.Addr.Addr().Unmap() {
-			continue // on the controller's own machine
-		}
-		refusal := p.refuse(pos, "%s refused: an onion service must not point at a control port", cmd.name)
-		return &refusal
 	}
-	return nil
+	return v
+}
+
+// isControl reports whether a target is one of ports, on whatever address: names
+// and interfaces of this machine are many. A remote controller's own machine is not
+// this one.
+func (g *Guard) isControl(target string, ports, paths map[string]bool) bool {
+	if path, ok := strings.CutPrefix(target, "unix:"); ok {
+		return paths[realPath(strings.Trim(path, `"`))]
+	}
+	host, port, err := net.SplitHostPort(target)
+	if err != nil || !ports[strings.TrimLeft(port, "0")] {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err != nil || g.id.Local || ip.Unmap() != g.id.Addr.Addr().Unmap()
 }
 
 // onionTargets are where the onion services of a command lead.

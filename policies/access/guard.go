@@ -118,10 +118,7 @@ func (g *Guard) judge(p *Profile, cmd command) verdict {
 	for _, r := range rules {
 		v, ok, reason := r.judge(g, cmd)
 		if ok {
-			if refused := g.toControlPort(p, r.where(), cmd, v); refused != nil {
-				return *refused
-			}
-			return v
+			return g.awayFromControl(p, cmd, v)
 		}
 		if why == "" {
 			why = reason

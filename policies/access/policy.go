@@ -80,6 +80,9 @@ func Load(paths ...string) (*Set, error) {
 func expand(paths []string) ([]string, error) {
 	var files []string
 	for _, p := range paths {
+		if filepath.Ext(p) == ".vectors" { // named by a shell's '*'
+			continue
+		}
 		list, err := os.ReadDir(p)
 		if err != nil {
 			if fi, serr := os.Stat(p); serr == nil && !fi.IsDir() {
