@@ -7,7 +7,7 @@ AS_ROOT  := $(if $(ROOT),-exec "$(ROOT)")
 PACKAGES ?= ./...
 ALL      := $(filter ./...,$(PACKAGES))
 
-.PHONY: help build demo test soak check bench fuzz clean tools-tor tools-cc tools-bench
+.PHONY: help build demo test test-world soak check bench fuzz clean tools-tor tools-cc tools-bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,13 @@ demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
 	$(GO) test -race -timeout 14m $(AS_ROOT) $(if $(ALL),$$($(GO) list ./... | grep -v /killtest),$(PACKAGES))
 	$(if $(ALL),$(GO) test -race -v -timeout 5m ./internal/killtest) # last and aloud: its figures are to be seen
+
+test-world: tools-tor tools-cc tools-world build ## controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
+	$(GO) vet -tags world ./test/controllers
+	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
+	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
+	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
+	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
 
 soak: tools-cc ## 300 kills of payer and payee each, a minute without a node, and more of the like
 	$(GO) test -race -v -timeout 60m ./internal/killtest -soak
@@ -43,6 +50,13 @@ tools-tor:
 
 tools-cc:
 	@scripts/need gcc gcc libc6-dev
+
+tools-world:
+	@scripts/need nyx nyx
+	@scripts/need onionshare-cli onionshare-cli
+	@scripts/need tmux tmux
+	@scripts/need /usr/lib/python3/dist-packages/txtorcon python3-txtorcon
+	@scripts/need /usr/lib/python3/dist-packages/stem python3-stem
 
 tools-bench:
 	@scripts/need socat socat

@@ -23,7 +23,7 @@ func (w *world) attachers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 
-	var g errgroup.Group
+	g, ctx := errgroup.WithContext(ctx)
 	for i := range attachers {
 		c := dial(t, w.controlSocket())
 		c.ask(t, "SETEVENTS STREAM CIRC")
