@@ -66,6 +66,16 @@ func (w *world) outages(t *testing.T) {
 	if err := w.nodes.Audit(); err != nil {
 		t.Error(err)
 	}
+	// New circuits are paid again as soon as the client has seen that its node is back.
+	var got string
+	until(t, "a new circuit", 15*time.Second, func() bool {
+		got = c.ask(t, "EXTENDPAIDCIRCUIT 0 "+strings.Join(w.path, ","))
+		if !strings.HasPrefix(got, "250 ") && !strings.HasPrefix(got, "551 REASON=WALLET ") {
+			t.Fatalf("EXTENDPAIDCIRCUIT after an outage: %s", got)
+		}
+		return strings.HasPrefix(got, "250 ")
+	}, func() string { return got })
+	c.closeCircuit(strings.TrimPrefix(got, "250 EXTENDED "))
 }
 
 func (w *world) outage(t *testing.T, node string, out bool) {
