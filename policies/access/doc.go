@@ -49,7 +49,8 @@
 // hour, for all controllers of the profile), redact (private keys and passwords leave
 // the replies) and max_bytes. '*' in a word is anything. The words are typed: options
 // of SETCONF are Option=value with the quotes undone, flags of ADD_ONION come one
-// at a time as Flags=X, its ports always with their target. trusted = true lets the
+// at a time as Flags=X, its ports always with their target, which may end in a range
+// of ports: Port=80,127.0.0.1:8000-8010. trusted = true lets the
 // controller in without a cookie.
 //
 // # What holds in every profile

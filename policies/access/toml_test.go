@@ -204,6 +204,7 @@ func TestOwnFormErrors(t *testing.T) {
 		{"events by command", head + "SETEVENTS = true\n", "p.toml:4: SETEVENTS: events are allowed in [events]"},
 		{"own event", "[match]\nanybody = true\n[events]\nBW = \"own\"\n", "p.toml:4: BW: "},
 		{"event", "[match]\nanybody = true\n[events]\nBW = 1\n", "p.toml:4: "},
+		{"range", head + "ADD_ONION = [\"Port=80,127.0.0.1:9-1\"]\n", "p.toml:4: "},
 		{"syntax", "[match\n", "p.toml:"},
 		{"nobody", "profile = \"a\"\n", "p.toml:1: the profile is for nobody"},
 		{"host", "[match]\nhosts = [\"x\"]\n", "p.toml:2: "},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/el-tor/tops/controlspec"
@@ -30,12 +31,35 @@ type words struct {
 	exact map[string]bool
 	globs []*regexp.Regexp
 	fold  map[string]bool // exact, in lower case
+	spans []span
+}
+
+// span is a range of ports at the end of a word: Port=80,127.0.0.1:8000-8010.
+type span struct {
+	prefix      string
+	first, last int
+}
+
+var spanWord = regexp.MustCompile(`\A(Port=[^*]*[,:])([0-9]{1,5})-([0-9]{1,5})\z`)
+
+func (s span) match(w string) bool {
+	rest, ok := strings.CutPrefix(w, s.prefix)
+	n, err := strconv.Atoi(rest)
+	return ok && err == nil && strconv.Itoa(n) == rest && s.first <= n && n <= s.last
 }
 
 func newWords(list []string) (words, error) {
 	w := words{exact: make(map[string]bool), fold: make(map[string]bool)}
 	for _, s := range list {
+		m := spanWord.FindStringSubmatch(s)
 		switch {
+		case m != nil:
+			first, _ := strconv.Atoi(m[2])
+			last, _ := strconv.Atoi(m[3])
+			if first > last || last > 65535 {
+				return w, fmt.Errorf("word %q has no range of ports", s)
+			}
+			w.spans = append(w.spans, span{m[1], first, last})
 		case strings.ContainsAny(s, "\r\n\x00"):
 			return w, fmt.Errorf("word %q has a line's end", s)
 		case s == "*":
@@ -54,6 +78,7 @@ func newWords(list []string) (words, error) {
 // and flags. A GETINFO key in another case than its own is unknown to tor.
 func (w words) match(s string) bool {
 	return w.all || w.exact[s] || w.fold[strings.ToLower(s)] ||
+		slices.ContainsFunc(w.spans, func(r span) bool { return r.match(s) }) ||
 		slices.ContainsFunc(w.globs, func(re *regexp.Regexp) bool { return re.MatchString(s) })
 }
 
