@@ -29,8 +29,10 @@ test-world: tools-tor tools-cc tools-world build ## controllers from Debian's pa
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
 
-soak: tools-cc ## 300 kills of payer and payee each, a minute without a node, and more of the like
+soak: tools-tor tools-cc ## 300 kills of payer and payee each, a minute without a node, 1,000 bad controllers, each parser of the control port fuzzed for 10 minutes
 	$(GO) test -race -v -timeout 60m ./internal/killtest -soak
+	$(GO) test -race -v -timeout 20m $(AS_ROOT) -run TestClient ./test/controllers -soak
+	@scripts/fuzz $(or $(FUZZTIME),10m) controlspec proxy policies/access internal/tor
 
 check: ## formatting, vet, staticcheck, no skipped tests
 	@scripts/check
