@@ -5,9 +5,9 @@ package controllers_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/testnet"
+	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/policies/access/profiles"
 	"golang.org/x/net/proxy"
 )
@@ -81,20 +83,32 @@ func newStand(t *testing.T, tops string, client *testnet.Node, profile string) s
 		if p.ended() {
 			t.Fatal("the proxy ended at once")
 		}
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
+		return strings.Contains(p.said(), "controllers may connect")
 	})
 	t.Cleanup(func() {
-		// A program that hears "no" goes on as it can; we want to know.
-		if refused := regexp.MustCompile(`(?m)^.*WRN.*$`).FindAllString(p.said(), -1); len(refused) > 0 {
-			t.Logf("the proxy warned:\n%s", strings.Join(refused, "\n"))
-		}
 		p.stop(t)
+		if strings.Contains(p.said(), " WRN ") {
+			t.Errorf("the proxy warned:\n%s", p.said())
+		}
 	})
+	if profile != "" {
+		inForce(t, "127.0.0.1:"+port)
+	}
 	return stand{dir: dir, port: port, socks: client.SocksAddr}
+}
+
+// inForce checks that a profile is: none of those here allows RESOLVE.
+func inForce(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := tor.Dial(t.Context(), tor.Options{Address: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var refused *controlspec.ReplyError
+	if _, err := conn.Do(t.Context(), "RESOLVE a.example"); !errors.As(err, &refused) || refused.Code != 510 {
+		t.Fatalf("RESOLVE: %v; want a refusal with 510", err)
+	}
 }
 
 // install does what the profiles' documentation says: copy it, and name the user.

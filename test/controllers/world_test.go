@@ -37,6 +37,7 @@ func TestClient(t *testing.T) {
 	w := newWorld(t)
 	t.Run("reloads", w.reloads)
 	t.Run("attachers", w.attachers)
+	t.Run("bad controllers", w.badControllers)
 	t.Run("killed", w.killed)
 }
 
