@@ -66,7 +66,7 @@ func (s *stage) honest(ctx context.Context) error {
 		return err
 	}
 	s.sayf("  continued as %s; the download has %d kB and did not notice", second.Handle, d.bytes.Load()/1000)
-	s.check(!d.ended(), "the download was interrupted: %v", d.err)
+	s.check(!d.ended(), "the download was interrupted: %v", d.why())
 	s.check(d.bytes.Load() > before, "the download stood still after the change of pay streams")
 	if _, err := c.conn.Do(ctx, "CLOSECIRCUIT "+circ); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (s *stage) relayKill(ctx context.Context) error {
 	if err := until(ctx, "bytes after the restart", 5*time.Second, func() bool { return d.bytes.Load() > 0 || d.ended() }); err != nil {
 		return err
 	}
-	s.check(!d.ended(), "a download after the restart failed: %v", d.err)
+	s.check(!d.ended(), "a download after the restart failed: %v", d.why())
 	s.check(s.creditedOnce(ctx, paystream.Handle(handle)), "a round was credited twice, or not at all")
 	s.sayf("  in round 3: pay stream %s goes on and is paid through round 5, each round credited once", handle)
 	if _, err := c.conn.Do(ctx, "CLOSECIRCUIT "+circ); err != nil {

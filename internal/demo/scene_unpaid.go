@@ -72,7 +72,7 @@ func (s *stage) watchCut(ctx context.Context, x *stranger, d *download, round in
 	due := x.start.Add(x.terms.Due(round))
 	x.sleepUntil(ctx, due)
 	atDue := d.bytes.Load()
-	s.check(!d.ended(), "the download ended before round %d was due: %v", round, d.err)
+	s.check(!d.ended(), "the download ended before round %d was due: %v", round, d.why())
 	select {
 	case <-d.done:
 	case <-time.After(grace + 5*time.Second):

@@ -111,6 +111,14 @@ func (d *download) run(conn net.Conn, rate int) error {
 	}
 }
 
+// why says why the download ended; nil while it runs.
+func (d *download) why() error {
+	if d.ended() {
+		return d.err
+	}
+	return nil
+}
+
 func (d *download) ended() bool {
 	select {
 	case <-d.done:
