@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bytes"
 	"encoding/hex"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,7 +173,10 @@ func FuzzOwnAuth(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		c := dial(t, path)
 		defer c.Close()
-		go c.Write(append(in, "\r\n"+paid+"\r\nQUIT\r\n"...))
+		go func() {
+			c.Write(append(in, "\r\n"+paid+"\r\nQUIT\r\n"...))
+			c.Conn.(*net.UnixConn).CloseWrite() // all of it may be within a data block
+		}()
 		c.r.ReadString(0)
 		if e.calls() != 0 {
 			t.Fatal("who did not know the cookie came in")
