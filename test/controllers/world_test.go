@@ -35,9 +35,9 @@ type world struct {
 
 func TestClient(t *testing.T) {
 	w := newWorld(t)
+	t.Run("bad controllers", w.badControllers)
 	t.Run("reloads", w.reloads)
 	t.Run("attachers", w.attachers)
-	t.Run("bad controllers", w.badControllers)
 	t.Run("killed", w.killed)
 }
 
