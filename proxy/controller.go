@@ -29,13 +29,20 @@ func (c Controller) String() string {
 	return fmt.Sprintf("controller %d (%s)", c.ID, c.Remote)
 }
 
-// Account is in whose name the controller spends: that of its access profile, since
-// a new connection must not be a new budget, else its own.
+// Account is in whose name the controller spends: that of its access profile, else
+// its user's or its machine's. A new connection must not be a new budget.
 func (c Controller) Account() string {
 	if c.Profile != "" {
 		return c.Profile
 	}
-	return c.String()
+	if c.Peer != nil {
+		return fmt.Sprintf("uid %d", c.Peer.UID)
+	}
+	host, _, err := net.SplitHostPort(c.Remote)
+	if err != nil {
+		return c.Remote
+	}
+	return host
 }
 
 func newController(id uint64, conn net.Conn) Controller {

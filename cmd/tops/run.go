@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/el-tor/tops/internal/app"
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/policies/access"
 )
 
 type configFlag struct {
@@ -21,5 +22,6 @@ func (c *runCmd) Run(e *env) error {
 	return app.Run(e.ctx, cfg, app.Options{
 		Version: version(), Log: e.log,
 		Guardian: []string{"/proc/self/exe", "guard", "--config", c.Config},
+		Policy:   func(p *access.Policy) (stop func()) { return reloadOnHangup(e, p) },
 	})
 }

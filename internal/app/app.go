@@ -18,6 +18,7 @@ import (
 	"github.com/el-tor/tops/internal/socks"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,9 @@ type Options struct {
 	// Guardian is the command line of a process that puts tor back if this one is
 	// killed (see package guard); none: no guardian.
 	Guardian []string
+	// Policy, if set, is given the access policy, to reload it when told to, until
+	// stop.
+	Policy func(*access.Policy) (stop func())
 	// Ready, if set, is called when everything that was configured works.
 	Ready func()
 	// Running, if set, is given the app then; it is good until Run returns.
@@ -54,6 +58,7 @@ type App struct {
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
 	controllers []net.Listener // of the proxy
+	policy      *access.Policy // what controllers may say, nil: everything
 	listening   []net.Listener // all of them, to be closed
 
 	guardian []string
@@ -74,6 +79,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		a.engine.Payee, a.engine.Relay = a.relay.Payee, a.relay.Terms()
 	}
 	defer a.logEvents()()
+	if a.policy != nil && o.Policy != nil {
+		defer o.Policy(a.policy)()
+	}
 
 	g, gctx := errgroup.WithContext(ctx)
 	if a.relay != nil {
@@ -114,13 +122,17 @@ func (a *App) serveSOCKS(ctx context.Context, ln net.Listener) error {
 }
 
 func (a *App) proxy() *proxy.Server {
-	return &proxy.Server{
+	srv := &proxy.Server{
 		Dial:   proxy.Dialer(a.cfg.Tor.Control),
-		Engine: a.engine,
+		Engine: a.engine, Terms: a.engine, Attach: a.engine,
 		OnError: func(c proxy.Controller, err error) {
 			a.log.Warn().Str("controller", c.String()).Err(err).Msg("controller")
 		},
 	}
+	if a.policy != nil {
+		srv.Access = proxy.Profiles{Policy: a.policy}
+	}
+	return srv
 }
 
 // logEvents writes what happens to pay streams into the log.

@@ -18,6 +18,7 @@ import (
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/policies"
+	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
 )
 
@@ -70,12 +71,20 @@ func (a *App) open(ctx context.Context) (err error) {
 		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: ClientStateFile(a.cfg),
 		Wallet: wallet, Payable: wallet.Payable,
 		Able:  a.health.able,
-		Spent: spent, Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
+		Spent: spent, Accounts: a.accounts(), Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
 	})
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
 	return nil
+}
+
+// accounts are the budgets of access profiles.
+func (a *App) accounts() map[string]int64 {
+	if a.policy == nil {
+		return nil
+	}
+	return a.policy.Set().DayMsat()
 }
 
 // listen opens every port and socket before anything is asked of tor, so that an
@@ -85,6 +94,11 @@ func (a *App) listen() (err error) {
 		return fmt.Errorf("status socket: %w", err)
 	}
 	a.listening = append(a.listening, a.askers)
+	if len(a.cfg.Proxy.Policy) > 0 {
+		if a.policy, err = access.Open(a.cfg.Proxy.Policy...); err != nil {
+			return fmt.Errorf("proxy.policy: %w", err)
+		}
+	}
 	for _, addr := range a.cfg.Proxy.Listen {
 		ln, err := proxy.Listen(addr, proxy.ListenOptions{})
 		if err != nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -26,11 +27,12 @@ type budget struct {
 
 func newBudget(cfg Config) *budget {
 	c := cfg.Client
+	accounts := map[string]int64{"": math.MaxInt64} // the SOCKS port's apps are the user himself: the other limits are his
+	maps.Copy(accounts, cfg.Accounts)
 	b := policies.NewBudget(policies.Limits{
 		CircuitMsat: c.MaxCircuitMsat, HourMsat: c.HourMsat, DayMsat: c.DayMsat,
 		TotalMsat: c.TotalMsat, ControllerMsat: c.ControllerMsat,
-		// The SOCKS port's apps are the user himself: the other limits are his.
-		Controllers: map[string]int64{"": math.MaxInt64},
+		Controllers: accounts,
 	})
 	b.Load(cfg.Now(), cfg.Spent)
 	return &budget{b: b}

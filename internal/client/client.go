@@ -23,6 +23,7 @@ type Config struct {
 	Payable   func(context.Context, policies.Descriptor) error // whether the wallet can pay there: paystream.ErrRefused if not; may be nil
 	Journal   paystream.PayerJournal
 	Spent     []policies.Spending // what the books say was spent, and is held
+	Accounts  map[string]int64    // msat in 24 hours, for controllers whose access profile has a budget of its own
 	StateFile string              // where the tor options that have to be put back are kept
 	Now       func() time.Time
 

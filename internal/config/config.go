@@ -32,6 +32,7 @@ type Lightning struct {
 // Proxy is the control port that controllers use.
 type Proxy struct {
 	Listen []string `toml:"listen"` // unix:PATH or host:port
+	Policy []string `toml:"policy"` // access profiles, files or directories; none: whoever authenticates to tor may say everything
 }
 
 // Client makes tops a payer.

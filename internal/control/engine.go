@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/el-tor/tops/cln"
@@ -34,24 +33,11 @@ func (e *Engine) ExtendPaidCircuit(ctx context.Context, c proxy.Controller, path
 	if e.Client == nil {
 		return "", controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
 	}
-	id, err := e.Client.ExtendPaidCircuit(ctx, account(c), path)
+	id, err := e.Client.ExtendPaidCircuit(ctx, c.Account(), path)
 	if err != nil {
 		return "", refusal(err)
 	}
 	return id, nil
-}
-
-// account is whose budget pays for a controller: its user's, or its machine's. A
-// budget that went with the connection would be fresh after each reconnect.
-func account(c proxy.Controller) string {
-	if c.Peer != nil {
-		return fmt.Sprintf("uid %d", c.Peer.UID)
-	}
-	host, _, err := net.SplitHostPort(c.Remote)
-	if err != nil {
-		return c.Remote
-	}
-	return host
 }
 
 // refusal is the 551 of tops-control-spec §3.1: with the reason that a PAYSTREAM
