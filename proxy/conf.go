@@ -100,6 +100,9 @@ func (s *session) setConf(ctx context.Context, name string, ours, rest []string)
 		if !rep.OK() {
 			return s.out.say(raw)
 		}
+		if leavesStreams(rest) {
+			s.leftStreams(ctx)
+		}
 	}
 	if err := commit(); err != nil {
 		return s.sayError(err)

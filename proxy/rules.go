@@ -44,8 +44,8 @@ func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
 				}
 			}
 		}
-		if e, ok := s.srv.Engine.(StreamLeaver); ok && w == wordSetConf && leavesStreams(cmd.Args) {
-			return func(ctx context.Context, l controlspec.CommandLine) error { return s.ownStreams(ctx, e, l) }
+		if leavesStreams(words(cmd.Args)) {
+			return s.ownStreams
 		}
 	case wordAttach:
 		if s.srv.Attach != nil {

@@ -21,10 +21,10 @@ type StreamLeaver interface {
 
 const leaveStreams = "__LeaveStreamsUnattached"
 
-// leavesStreams reports whether a SETCONF sets the option to 1.
-func leavesStreams(args string) bool {
+// leavesStreams reports whether a SETCONF or RESETCONF of these words sets the option to 1.
+func leavesStreams(words []string) bool {
 	leaves := false
-	for _, w := range words(args) {
+	for _, w := range words {
 		name, value, _ := strings.Cut(w, "=")
 		if strings.EqualFold(name, leaveStreams) {
 			leaves = strings.Trim(value, `"`) == "1"
@@ -34,15 +34,24 @@ func leavesStreams(args string) bool {
 }
 
 // ownStreams gives tor the command and tells the engine.
-func (s *session) ownStreams(ctx context.Context, e StreamLeaver, l controlspec.CommandLine) error {
+func (s *session) ownStreams(ctx context.Context, l controlspec.CommandLine) error {
 	rep, raw, err := s.ask(l.Raw)
 	if err != nil {
 		return err
 	}
 	if rep.OK() {
-		if err := e.LeaveStreams(ctx); err != nil {
-			s.srv.report(s.ctl, err)
-		}
+		s.leftStreams(ctx)
 	}
 	return s.out.say(raw)
+}
+
+// leftStreams tells the engine, if it cares.
+func (s *session) leftStreams(ctx context.Context) {
+	e, ok := s.srv.Engine.(StreamLeaver)
+	if !ok {
+		return
+	}
+	if err := e.LeaveStreams(ctx); err != nil {
+		s.srv.report(s.ctl, err)
+	}
 }
