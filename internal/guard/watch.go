@@ -53,7 +53,8 @@ func Watch(in io.Reader, out io.Writer, w Ward) error {
 	return w.putBack()
 }
 
-// putBack restores the options and gives every waiting stream to tor.
+// putBack restores the options, gives every waiting stream to tor, and takes the
+// names of gateways back.
 func (w Ward) putBack() error {
 	ctx, cancel := context.WithTimeout(context.Background(), putBackFor)
 	defer cancel()
@@ -72,5 +73,5 @@ func (w Ward) putBack() error {
 	if !others {
 		err = errors.Join(err, c.ReleaseStreams(ctx))
 	}
-	return errors.Join(err, c.Close())
+	return errors.Join(err, c.UnmapGateways(ctx), c.Close())
 }

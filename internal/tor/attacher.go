@@ -186,18 +186,8 @@ func (a *Attacher) Leave(ctx context.Context) error {
 	if !leaves {
 		errs = append(errs, release(ctx, a))
 	}
-	a.mu.Lock()
-	names := make([]string, 0, len(a.mapped))
-	for name := range a.mapped {
-		names = append(names, name)
-	}
-	clear(a.mapped)
-	a.mu.Unlock()
-	for _, name := range names {
-		_, err := a.Do(ctx, "MAPADDRESS "+name+"="+name)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	a.forgetMaps()
+	return errors.Join(append(errs, unmapGateways(ctx, a))...)
 }
 
 // newStream registers a stream before tor can tell of it.

@@ -48,7 +48,7 @@ func (a *Attacher) mapGateway(ctx context.Context, g Gateway) (name string, err 
 	if !isFingerprint(g.Fingerprint) {
 		return "", fmt.Errorf("%q is not a relay's fingerprint", g.Fingerprint)
 	}
-	name = strings.ToLower(g.Fingerprint) + ".tops"
+	name = strings.ToLower(g.Fingerprint) + gatewayDomain
 	address := g.Addr.Addr().String() + "." + strings.ToUpper(g.Fingerprint) + ".exit"
 	a.mu.Lock()
 	known := a.mapped[name] == address

@@ -14,6 +14,10 @@ func (w *world) killed(t *testing.T) {
 	if got := w.options(t); got != ours || got == w.base {
 		t.Fatalf("before the kill tor has %q, at first it had %q", got, w.base)
 	}
+	names := func() string { return direct.ask(t, "GETINFO address-mappings/control") }
+	if !strings.Contains(names(), ".tops ") {
+		t.Fatalf("before the kill tor knows no gateway by name: %s", names())
+	}
 	// A client that is stopped attaches nothing: what somebody begins now waits.
 	w.client.signal(syscall.SIGSTOP)
 	const streams = 5
@@ -35,8 +39,8 @@ func (w *world) killed(t *testing.T) {
 	begin := time.Now()
 	<-w.client.done
 	until(t, "tor to be as it was", time.Second, func() bool {
-		return w.options(t) == w.base && !strings.Contains(status(), " NEW 0 ")
-	}, func() string { return w.options(t) + "\n" + status() })
+		return w.options(t) == w.base && !strings.Contains(status(), " NEW 0 ") && !strings.Contains(names(), ".tops ")
+	}, func() string { return w.options(t) + "\n" + status() + "\n" + names() })
 	t.Logf("%v after the kill tor was as before", time.Since(begin).Round(time.Millisecond))
 	for range streams {
 		if err := <-waiting; err != nil {
@@ -52,5 +56,8 @@ func (w *world) killed(t *testing.T) {
 	w.client.stop(t)
 	if got := w.options(t); got != w.base {
 		t.Errorf("after a clean end tor has %q, want %q", got, w.base)
+	}
+	if got := names(); strings.Contains(got, ".tops ") {
+		t.Errorf("after a clean end tor has names: %s", got)
 	}
 }

@@ -1,0 +1,33 @@
+package tor
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// gatewayDomain ends the names by which gateways are reached: see DialGateway.
+const gatewayDomain = ".tops"
+
+// UnmapGateways takes the names of gateways back, which a process of ours that is
+// no more has mapped.
+func (c *Client) UnmapGateways(ctx context.Context) error { return unmapGateways(ctx, c) }
+
+// unmapGateways asks tor for the names, since none of ours may know them all: which
+// of them a NEWNYM or a RELOAD has cleared is tor's affair.
+func unmapGateways(ctx context.Context, d doer) error {
+	text, err := getInfo(ctx, d, "address-mappings/control")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, " ")
+		fingerprint, ok := strings.CutSuffix(name, gatewayDomain)
+		if ok && isFingerprint(strings.ToUpper(fingerprint)) {
+			_, err := d.Do(ctx, "MAPADDRESS "+name+"="+name)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
