@@ -76,11 +76,9 @@ def again(stem, target, name, directory):
   return direct, proxied
 
 
-def start_proxy(tops, directory):
-  config = os.path.join(directory, 'tops.toml')
-  with open(config, 'w') as f:
-    f.write('data_dir = "%s/tops"\n[tor]\ncontrol = "127.0.0.1:%d"\n[proxy]\nlisten = ["127.0.0.1:%d"]\n' % (directory, TOR_PORT, PROXY_PORT))
-  return subprocess.Popen([tops, 'run', '-c', config])
+def start_proxy(tops):
+  listen, upstream = '127.0.0.1:%d' % PROXY_PORT, '127.0.0.1:%d' % TOR_PORT
+  return subprocess.Popen([tops, 'proxy', '--listen', listen, '--upstream', upstream])
 
 
 def main():
@@ -94,7 +92,7 @@ def main():
 
   lines, different = [], 0
   with tempfile.TemporaryDirectory() as directory:
-    proxy = start_proxy(os.path.abspath(tops), directory)
+    proxy = start_proxy(os.path.abspath(tops))
     try:
       for target in TARGETS:
         begin = time.time()
