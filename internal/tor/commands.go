@@ -11,6 +11,7 @@ import (
 // A doer sends a command and returns the positive reply: a Conn or a Client.
 type doer interface {
 	Do(ctx context.Context, line string) (controlspec.Reply, error)
+	DoAll(ctx context.Context, lines ...string) ([]controlspec.Reply, error)
 }
 
 // getInfo asks for one value (control-spec §3.9).
@@ -30,10 +31,16 @@ func getInfo(ctx context.Context, d doer, key string) (string, error) {
 // none, not even by default, has no entry. The map's keys are in lower case,
 // as tor may answer in another case than it was asked.
 func getConf(ctx context.Context, d doer, keys []string) (map[string][]string, error) {
-	reply, err := d.Do(ctx, "GETCONF "+strings.Join(keys, " "))
+	reply, err := d.Do(ctx, getConfLine(keys))
 	if err != nil {
 		return nil, err
 	}
+	return confValues(reply), nil
+}
+
+func getConfLine(keys []string) string { return "GETCONF " + strings.Join(keys, " ") }
+
+func confValues(reply controlspec.Reply) map[string][]string {
 	values := make(map[string][]string)
 	for _, line := range reply.Lines {
 		key, value, ok := strings.Cut(line.Text, "=")
@@ -48,7 +55,7 @@ func getConf(ctx context.Context, d doer, keys []string) (map[string][]string, e
 		key = strings.ToLower(key)
 		values[key] = append(values[key], value)
 	}
-	return values, nil
+	return values
 }
 
 // An option is one argument of SETCONF; no values: NULL.
@@ -59,6 +66,11 @@ type option struct {
 
 // setConf sets options, all or none (control-spec §3.1).
 func setConf(ctx context.Context, d doer, options []option) error {
+	_, err := d.Do(ctx, setConfLine(options))
+	return err
+}
+
+func setConfLine(options []option) string {
 	var line strings.Builder
 	line.WriteString("SETCONF")
 	for _, o := range options {
@@ -69,6 +81,5 @@ func setConf(ctx context.Context, d doer, options []option) error {
 			line.WriteString(" " + o.key + "=" + controlspec.Quote(value))
 		}
 	}
-	_, err := d.Do(ctx, line.String())
-	return err
+	return line.String()
 }

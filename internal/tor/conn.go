@@ -84,20 +84,56 @@ func (c *Conn) Do(ctx context.Context, line string) (controlspec.Reply, error) {
 	return reply, nil
 }
 
+// DoAll sends several commands in one write and waits for all replies, in order.
+// tor carries out what it has read of one connection before it turns to another,
+// so that nobody else's command comes between them. The first reply that is not
+// positive is the error; the others are returned all the same.
+func (c *Conn) DoAll(ctx context.Context, lines ...string) ([]controlspec.Reply, error) {
+	replies, err := c.roundTrips(ctx, lines)
+	for i, reply := range replies {
+		if rerr := reply.Err(); rerr != nil && err == nil {
+			verb, _, _ := strings.Cut(lines[i], " ")
+			err = fmt.Errorf("%s: %w", verb, rerr)
+		}
+	}
+	return replies, err
+}
+
 func (c *Conn) roundTrip(ctx context.Context, line string) (controlspec.Reply, error) {
-	if strings.ContainsAny(line, "\r\n\x00") {
-		return controlspec.Reply{}, errors.New("command with a line end or NUL in it")
-	}
-	if len(line) >= controlspec.MaxCommand {
-		return controlspec.Reply{}, controlspec.ErrCommandTooLong
-	}
-	if err := ctx.Err(); err != nil {
-		return controlspec.Reply{}, context.Cause(ctx)
-	}
-	answer, err := c.send(line)
+	replies, err := c.roundTrips(ctx, []string{line})
 	if err != nil {
 		return controlspec.Reply{}, err
 	}
+	return replies[0], nil
+}
+
+func (c *Conn) roundTrips(ctx context.Context, lines []string) ([]controlspec.Reply, error) {
+	for _, line := range lines {
+		if strings.ContainsAny(line, "\r\n\x00") {
+			return nil, errors.New("command with a line end or NUL in it")
+		}
+		if len(line) >= controlspec.MaxCommand {
+			return nil, controlspec.ErrCommandTooLong
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	answers, err := c.send(lines)
+	if err != nil {
+		return nil, err
+	}
+	replies := make([]controlspec.Reply, len(lines))
+	for i, answer := range answers {
+		if replies[i], err = c.await(ctx, answer); err != nil {
+			return nil, err
+		}
+	}
+	return replies, nil
+}
+
+// await waits for one reply.
+func (c *Conn) await(ctx context.Context, answer <-chan controlspec.Reply) (controlspec.Reply, error) {
 	select {
 	case reply := <-answer:
 		return reply, nil
@@ -113,30 +149,33 @@ func (c *Conn) roundTrip(ctx context.Context, line string) (controlspec.Reply, e
 	}
 }
 
-// send writes a command and returns where its reply will be put.
-func (c *Conn) send(line string) (<-chan controlspec.Reply, error) {
+// send writes commands, at once, and returns where their replies will be put.
+func (c *Conn) send(lines []string) ([]<-chan controlspec.Reply, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	answer := make(chan controlspec.Reply, 1)
 	c.mu.Lock()
 	switch {
 	case c.err != nil:
 		defer c.mu.Unlock()
 		return nil, c.err
-	case len(c.waiting) >= maxWaiting:
+	case len(c.waiting)+len(lines) > maxWaiting:
 		defer c.mu.Unlock()
 		return nil, ErrBusy
 	}
-	c.waiting = append(c.waiting, answer)
+	answers := make([]<-chan controlspec.Reply, len(lines))
+	for i := range lines {
+		answer := make(chan controlspec.Reply, 1)
+		c.waiting, answers[i] = append(c.waiting, answer), answer
+	}
 	c.mu.Unlock()
 
 	c.sock.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if _, err := c.sock.Write([]byte(line + "\r\n")); err != nil {
+	if _, err := c.sock.Write([]byte(strings.Join(lines, "\r\n") + "\r\n")); err != nil {
 		// Half a command may have gone out: nothing can follow it.
 		c.fail(err)
 		return nil, c.Err()
 	}
-	return answer, nil
+	return answers, nil
 }
 
 // read sorts what tor says into replies and events until the connection ends.

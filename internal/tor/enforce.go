@@ -33,17 +33,16 @@ func (s *Settings) enforce(ctx context.Context, d doer) error {
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	if err := setConf(ctx, d, set); err != nil {
+	// tor may write a value in its own way: it is remembered as it will be read, and
+	// read before anybody else can set another.
+	replies, err := d.DoAll(ctx, setConfLine(set), getConfLine(keys))
+	if err != nil {
 		if isRefusal(err) { // nothing was set
 			err = errors.Join(err, s.reset(before))
 		}
 		return fmt.Errorf("setting tor's options: %w", err)
 	}
-	// tor may write a value in its own way; remember it as it will be read.
-	if now, err = getConf(ctx, d, keys); err != nil {
-		return fmt.Errorf("reading tor's options: %w", err)
-	}
-	return s.confirm(set, now)
+	return s.confirm(set, confValues(replies[1]))
 }
 
 // plan notes bases and what is about to be set, durably, and returns that,

@@ -51,6 +51,15 @@ func (l *link) Do(ctx context.Context, line string) (controlspec.Reply, error) {
 	return conn.Do(ctx, line)
 }
 
+// DoAll sends several commands at once: see Conn.DoAll.
+func (l *link) DoAll(ctx context.Context, lines ...string) ([]controlspec.Reply, error) {
+	conn := l.get()
+	if conn == nil {
+		return nil, ErrNotConnected
+	}
+	return conn.DoAll(ctx, lines...)
+}
+
 // subscribe asks for what all handlers want.
 func subscribe(ctx context.Context, conn *Conn, handlers []Handler) error {
 	seen := make(map[string]bool)
