@@ -167,7 +167,8 @@ func (s *payerStream) furthest(now time.Time) int {
 // overdue is the last round that should have been paid by now: after an outage
 // several are.
 func (s *payerStream) overdue(now time.Time) int {
-	return s.current(now.Add(s.lead()/2)) - 1
+	r := int(now.Add(s.lead()/2).Sub(s.start) / s.terms.Interval)
+	return max(0, min(r, s.terms.Rounds)) // the last round too, once it is over
 }
 
 // lead is how long before it is due a payment begins at the earliest.

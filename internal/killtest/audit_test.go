@@ -181,7 +181,7 @@ func wronglyCut(s paystream.PayeeRecord, nodes map[string]clnsim.Payment) bool {
 			late = s.MovedTo
 		}
 		if late.After(s.Closed) {
-			break
+			continue // an outage may have moved it beyond the next one's
 		}
 		var settled int64
 		for r := 0; r <= s.Terms.Rounds; r++ {
