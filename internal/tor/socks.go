@@ -144,6 +144,7 @@ func (c *StreamConn) arrive() error {
 		return c.failure
 	}
 	c.through, c.answer = true, nil
+	c.stream.succeed() // its event may come later, or never if the control connection is lost
 	return nil
 }
 
