@@ -251,7 +251,7 @@ func bubble(t *testing.T, terms policies.Terms, f func(r *relay)) {
 
 func (r *relay) start() {
 	r.t.Helper()
-	r.node.now = r.now
+	r.node.set(func() { r.node.now = r.now })
 	if r.books == nil {
 		r.books = r.journal
 	}

@@ -133,69 +133,90 @@ func (s *stage) clientKill(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = s.w.sim.faults(ctx, "payer", map[string]string{"paydelay": "0s"}) }()
+	rounds := 0
+	for s.report.PayerKills < clientKills {
+		paid, err := s.killPayStream(ctx)
+		if err != nil {
+			return err
+		}
+		rounds += paid
+	}
+	s.sayf("  killed %d times in the middle of a payment: %d rounds were paid, each once", clientKills, rounds)
+	return nil
+}
+
+// killPayStream opens a pay stream and kills its payer until there were enough
+// kills, or until the relay has cut it: a kill between the journal and the node
+// leaves it open for half a minute whether that payment was made, and rounds are
+// short here. It returns how many rounds were paid.
+func (s *stage) killPayStream(ctx context.Context) (rounds int, err error) {
 	c, err := connect(ctx, s.w)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	circ, handle, _, err := s.open(ctx, c)
 	c.conn.Close()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for range clientKills {
-		if err := s.killWhilePaying(ctx, paystream.Handle(handle)); err != nil {
-			return err
+	h, over := paystream.Handle(handle), false
+	for s.report.PayerKills < clientKills && !over {
+		if over, err = s.killWhilePaying(ctx, h); err != nil {
+			return 0, err
 		}
 	}
-	if c, err = connect(ctx, s.w); err != nil {
-		return err
+	if !over {
+		if c, err = connect(ctx, s.w); err != nil {
+			return 0, err
+		}
+		defer c.conn.Close()
+		if _, err := c.wait(ctx, "a payment after the kills", 4*interval, func(e heard) bool {
+			return e.Handle == handle && (e.Status == controlspec.StatusPaid || e.Status == controlspec.StatusClosed)
+		}); err != nil {
+			return 0, err
+		}
+		// It may be closed already, and tor's answer an error then.
+		_, _ = c.conn.Do(ctx, "CLOSECIRCUIT "+circ)
 	}
-	defer c.conn.Close()
-	if _, err := c.wait(ctx, "a payment after the kills", 4*interval, func(h heard) bool {
-		return h.Handle == handle && h.Status == controlspec.StatusPaid
-	}); err != nil {
-		return err
+	if err := s.settled(ctx, h); err != nil {
+		return 0, err
 	}
-	if _, err := c.conn.Do(ctx, "CLOSECIRCUIT "+circ); err != nil {
-		return err
-	}
-	paid, err := s.paidOnce(ctx, paystream.Handle(handle))
-	if err != nil {
-		return err
-	}
-	s.sayf("  killed %d times in the middle of a payment: %d rounds of pay stream %s were paid, each once", clientKills, paid, handle)
-	return nil
+	return s.paidOnce(ctx, h)
 }
 
 // killWhilePaying waits until the client's books say that a payment has an
-// invoice, or is being paid, and kills the client then.
-func (s *stage) killWhilePaying(ctx context.Context, h paystream.Handle) error {
+// invoice, or is being paid, and kills the client then. It reports over when the
+// pay stream has ended instead.
+func (s *stage) killWhilePaying(ctx context.Context, h paystream.Handle) (over bool, err error) {
 	books, err := s.w.books(ctx, "client")
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = until(ctx, "a payment to begin", 4*interval, func() bool {
 		story, err := books.PayStream(ctx, h)
 		if err != nil {
 			return false
 		}
+		for _, side := range story.Sides {
+			over = over || !side.Closed.IsZero()
+		}
 		for _, p := range story.Payments {
 			if p.Step == paystream.StepInvoice || p.Step == paystream.StepPaying {
 				return true
 			}
 		}
-		return false
+		return over
 	})
 	books.Close()
-	if err != nil {
-		return err
+	if err != nil || over {
+		return over, err
 	}
 	s.w.client.kill()
 	s.report.PayerKills++
 	if err := s.w.startClient(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return s.settled(ctx, h)
+	return false, s.settled(ctx, h)
 }
 
 // settled waits until the restarted client knows what became of the payment.
@@ -205,7 +226,7 @@ func (s *stage) settled(ctx context.Context, h paystream.Handle) error {
 		return err
 	}
 	defer books.Close()
-	return until(ctx, "the payment that was cut short to be resolved", 20*time.Second, func() bool {
+	return until(ctx, "the payment that was cut short to be resolved", 45*time.Second, func() bool {
 		story, err := books.PayStream(ctx, h)
 		return err == nil && !anyOpen(story)
 	})
