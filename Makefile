@@ -5,7 +5,9 @@ ROOT     := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # Tests with a Tor network need a network namespace, and that needs root.
 AS_ROOT  := $(if $(ROOT),-exec "$(ROOT)")
 PACKAGES ?= ./...
-ALL      := $(filter ./...,$(PACKAGES))
+# Worlds of real processes with rounds of a second or two: one at a time, so that
+# none is late because of another.
+REALTIME := /cmd/tops /internal/e2e /internal/killtest /internal/plugin /internal/testnet /internal/tor /test/controllers
 
 .PHONY: help build demo test test-world soak check bench fuzz clean tools-tor tools-cc tools-bench
 
@@ -19,8 +21,13 @@ demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
 
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
-	$(GO) test -race -timeout 14m $(AS_ROOT) $(if $(ALL),$$($(GO) list ./... | grep -v /killtest),$(PACKAGES))
-	$(if $(ALL),$(GO) test -race -v -timeout 5m ./internal/killtest) # last and aloud: its figures are to be seen
+ifeq ($(PACKAGES),./...)
+	$(GO) test -race -timeout 10m $(AS_ROOT) $$($(GO) list ./... | grep -v $(addprefix -e ,$(REALTIME)))
+	$(GO) test -race -timeout 10m -p 1 $(AS_ROOT) $(addprefix .,$(filter-out /internal/killtest,$(REALTIME)))
+	$(GO) test -race -v -timeout 5m ./internal/killtest # last and aloud: its figures are to be seen
+else
+	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
+endif
 
 test-world: tools-tor tools-cc tools-world build ## controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
 	$(GO) vet -tags world ./test/controllers
