@@ -91,7 +91,7 @@ func (p *circuit) connect(ctx context.Context, target string) (net.Conn, error) 
 		}
 		return nil, err
 	}
-	t := &tunnel{Conn: conn, of: p, opened: time.Now()}
+	t := &tunnel{Conn: conn, of: p}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left {

@@ -14,7 +14,6 @@ type tunnel struct {
 	of   *circuit
 	once sync.Once
 
-	opened   time.Time
 	lastUp   atomic.Int64 // Unix nanoseconds of the last write, 0 for none
 	lastDown atomic.Int64 // and of the last read
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,12 +45,6 @@ func SplitAddress(address string) (network, rest string, err error) {
 
 // cookieSize is fixed by control-spec §3.24.
 const cookieSize = 32
-
-// Keys of SAFECOOKIE's two HMACs, control-spec §3.24.
-const (
-	serverKey     = "Tor safe cookie authentication server-to-controller hash"
-	controllerKey = "Tor safe cookie authentication controller-to-server hash"
-)
 
 // authenticate chooses the best method that tor offers: none, a password that
 // was given, SAFECOOKIE, COOKIE.
@@ -159,16 +152,10 @@ func (c *Conn) safeCookie(ctx context.Context, cookieFile string) error {
 			serverNonce, _ = hex.DecodeString(arg.Value)
 		}
 	}
-	message := slices.Concat(cookie, nonce, serverNonce)
-	if !hmac.Equal(serverHash, hmacSHA256(serverKey, message)) {
+	tors, ours := controlspec.SafeCookie(cookie, nonce, serverNonce)
+	if !hmac.Equal(serverHash, tors) {
 		return errors.New("AUTHCHALLENGE: the other side does not know the cookie")
 	}
-	_, err = c.Do(ctx, "AUTHENTICATE "+hex.EncodeToString(hmacSHA256(controllerKey, message)))
+	_, err = c.Do(ctx, "AUTHENTICATE "+hex.EncodeToString(ours))
 	return err
-}
-
-func hmacSHA256(key string, message []byte) []byte {
-	h := hmac.New(sha256.New, []byte(key))
-	h.Write(message)
-	return h.Sum(nil)
 }
