@@ -44,9 +44,14 @@
 //
 // [Ledger.Totals], [Ledger.Spent] and [Ledger.Earnings] add up;
 // [Ledger.PayStreams] and [Ledger.PayStream] tell the story of each pay stream,
-// without its secrets. [Ledger.Forget] deletes what is over and old, and keeps
-// one line a day of it, so that the sums stay what they were: afterwards the
-// books say how much was earned on a day, and no longer by which pay stream.
+// without its secrets.
+//
+// The books grow old in two steps, both taken by [Ledger.Tidy]. A day after the
+// close of a pay stream [Ledger.Blur] takes its secrets, its circuit and the
+// minutes of its times: amounts, handle and payment hashes stay. When the
+// retention is over [Ledger.Forget] deletes it and keeps one line a day of it:
+// afterwards the books say how much was earned on a day, and no longer by which
+// pay stream. No sum changes in either.
 // [Ledger.Verify] checks the file and the sums.
 //
 // Preimages, payment id hashes and the payer's secret are in the file, which is

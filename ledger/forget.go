@@ -22,41 +22,39 @@ type Forgotten struct {
 // in between, what was forgotten until then is forgotten properly.
 //
 // A payee remembers a used payment id hash for as long as it is in the journal;
-// let before be more than 3 hours ago.
+// let before be more than 3 hours ago. [Ledger.Tidy] sees to that.
 func (l *Ledger) Forget(ctx context.Context, before time.Time) (f Forgotten, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("books: forgetting: %w", err)
-		}
-	}()
-	for _, kind := range []struct {
-		old    old
-		rows   *int64
-		parent *int64
-	}{
-		{oldPayee, &f.Payments, &f.PayStreams},
-		{oldUnclaimed, &f.Payments, nil},
-		{oldPayer, &f.Payments, &f.PayStreams},
-		{oldStray, &f.Payments, nil},
-		{oldTerms, &f.Terms, nil},
-	} {
+	err = l.forget(ctx, &f, before, oldPayee, oldUnclaimed, oldPayer, oldStray, oldTerms)
+	return f, err
+}
+
+func (l *Ledger) forget(ctx context.Context, f *Forgotten, before time.Time, kinds ...old) error {
+	for _, o := range kinds {
 		for more := true; more; {
 			var rows, parents int64
 			err := l.write(ctx, func(s *statements) (err error) {
-				rows, parents, err = kind.old.forget(s, nanos(before))
+				rows, parents, err = o.forget(s, nanos(before))
 				return err
 			})
 			if err != nil {
-				return f, err
+				return fmt.Errorf("books: forgetting: %w", err)
 			}
-			*kind.rows += rows
-			if kind.parent != nil {
-				*kind.parent += parents
+			if o.terms {
+				f.Terms += rows
+			} else {
+				f.Payments += rows
 			}
+			f.PayStreams += parents
 			more = rows+parents > 0
 		}
 	}
-	return f, emptyLog(ctx, l.db)
+	if *f == (Forgotten{}) {
+		return nil
+	}
+	if err := emptyLog(ctx, l.db); err != nil {
+		return fmt.Errorf("books: forgetting: %w", err)
+	}
+	return nil
 }
 
 // old is one kind of what can be forgotten, a few at a time.
@@ -64,6 +62,7 @@ type old struct {
 	sums   []string // what goes into the table days: day, account, payments and msat
 	delete string
 	parent string // deletes what the rows belonged to
+	terms  bool   // the rows are terms, and not payments
 }
 
 // The sets of what is over. $1 is the time before which; $2, in the sums, is
@@ -114,7 +113,7 @@ var (
 		sums:   []string{sumSpent + isStray + ` GROUP BY 1`, sumRouting + isStray + ` GROUP BY 1`},
 		delete: `DELETE FROM payments WHERE ` + isStray,
 	}
-	oldTerms = old{delete: `DELETE FROM offered_terms WHERE retired <> 0 AND retired < $1`}
+	oldTerms = old{terms: true, delete: `DELETE FROM offered_terms WHERE retired <> 0 AND retired < $1`}
 )
 
 // forget sums up and deletes one step's worth. The rows go before their

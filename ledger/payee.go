@@ -148,7 +148,7 @@ func loadPayee(ctx context.Context, tx *sql.Tx, since int64) (st paystream.Payee
 	rows, err := tx.QueryContext(ctx, `SELECT handle, payment_id_hash, terms, round_ids, started, elapsed, fee_msat, bytes,
 			state, reason, moved_to, moved_round, continues, continued_by, continued, closed,
 			COALESCE((SELECT SUM(amount_msat) FROM bookings b WHERE b.handle = s.handle AND b.kind = 'credit'), 0)
-		FROM payee_streams s WHERE closed = 0 OR closed > $1 ORDER BY started, handle`, since)
+		FROM payee_streams s WHERE (closed = 0 OR closed > $1) AND payment_id_hash <> '' ORDER BY started, handle`, since)
 	if st.Streams, err = collect(rows, err, scanPayeeStream); err != nil {
 		return st, err
 	}

@@ -17,9 +17,9 @@ func (l *Ledger) Verify(ctx context.Context) error {
 	if _, err := l.LoadPayee(ctx, time.Time{}); err != nil {
 		found = append(found, err)
 	}
-	rows, err := l.db.QueryContext(ctx, `SELECT handle, payment_id_hash FROM payee_streams`)
+	rows, err := l.db.QueryContext(ctx, `SELECT handle, payment_id_hash FROM payee_streams WHERE payment_id_hash <> ''`)
 	found = append(found, checkHandles(rows, err, paystream.ParsePaymentIDHash))
-	rows, err = l.db.QueryContext(ctx, `SELECT handle, preimage FROM payer_streams`)
+	rows, err = l.db.QueryContext(ctx, `SELECT handle, preimage FROM payer_streams WHERE preimage <> ''`)
 	found = append(found, checkHandles(rows, err, func(secret string) (paystream.PaymentIDHash, error) {
 		p, err := paystream.ParsePreimage(secret)
 		return p.Hash(), err
@@ -34,6 +34,8 @@ func (l *Ledger) Verify(ctx context.Context) error {
 		{"payments that are paid and were never settled", `SELECT COUNT(*) FROM payments WHERE step = 'paid' AND settled = 0`},
 		{"payments paid twice", `SELECT COUNT(*) FROM (SELECT payment_hash FROM payments WHERE step = 'paid' AND payment_hash <> ''
 			GROUP BY payment_hash HAVING COUNT(*) > 1) AS twice`},
+		{"live pay streams without their secret", `SELECT COUNT(*) FROM (SELECT handle FROM payee_streams WHERE closed = 0 AND payment_id_hash = ''
+			UNION ALL SELECT handle FROM payer_streams WHERE closed = 0 AND preimage = '') AS blank`},
 		{"forgotten days with less than nothing", `SELECT COUNT(*) FROM days WHERE amount_msat < 0 OR payments < 0`},
 	} {
 		var n int
