@@ -1,19 +1,33 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 
+	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/cln/clnsim"
 )
 
 type simCmd struct {
-	Dir   string   `required:"" type:"path" help:"Where the nodes' sockets go: NAME-rpc, and control for whoever makes trouble."`
+	Run simRunCmd `cmd:"" default:"withargs" help:"Run the nodes."`
+	Ctl simCtlCmd `cmd:"" help:"Make trouble for nodes that run, or ask what really happened."`
+}
+
+// simDir is where the sockets of a simulator are.
+type simDir struct {
+	Dir string `required:"" type:"path" help:"Where the nodes' sockets are: NAME-rpc, and control for whoever makes trouble."`
+}
+
+func (d simDir) control() string { return filepath.Join(d.Dir, "control") }
+
+type simRunCmd struct {
+	simDir
 	Nodes []string `default:"payer,payee" help:"The nodes' names."`
 	Seed  uint64   `help:"Of keys and dice; 0 draws one."`
 }
 
-func (c *simCmd) Run(e *env) error {
+func (c *simRunCmd) Run(e *env) error {
 	w := clnsim.NewWorld(clnsim.Options{Seed: c.Seed})
 	defer w.Close()
 	for _, name := range c.Nodes {
@@ -26,5 +40,25 @@ func (c *simCmd) Run(e *env) error {
 		}
 		fmt.Fprintf(e.stdout, "PLAY MONEY node %s: %s\n", name, path)
 	}
-	return w.ServeControl(e.ctx, filepath.Join(c.Dir, "control"))
+	return w.ServeControl(e.ctx, c.control())
+}
+
+// simCtlCmd asks the control socket of a simulator: see [clnsim.World.ServeControl].
+type simCtlCmd struct {
+	simDir
+	Method string `arg:"" help:"nodes, addnode, faults, outage, offline, name, balances, payments or audit."`
+	Params string `arg:"" optional:"" default:"{}" help:"Its parameters, a JSON object: '{\"node\":\"payer\",\"set\":{\"failrate\":\"0.3\"}}'."`
+}
+
+func (c *simCtlCmd) Run(e *env) error {
+	if !json.Valid([]byte(c.Params)) {
+		return fmt.Errorf("%q is no JSON", c.Params)
+	}
+	client := cln.NewClient(c.control())
+	defer client.Close()
+	var answer json.RawMessage
+	if err := client.Call(e.ctx, c.Method, json.RawMessage(c.Params), &answer); err != nil {
+		return err
+	}
+	return printJSON(e, answer)
 }
