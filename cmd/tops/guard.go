@@ -4,7 +4,6 @@ import (
 	"os"
 
 	"github.com/el-tor/tops/internal/app"
-	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/guard"
 )
 
@@ -14,7 +13,7 @@ type guardCmd struct {
 }
 
 func (c *guardCmd) Run(*env) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

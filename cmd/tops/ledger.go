@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
 )
@@ -26,7 +25,7 @@ type ledgerReport struct {
 }
 
 func (c *ledgerCmd) Run(e *env) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

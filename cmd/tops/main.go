@@ -20,6 +20,7 @@ import (
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the roles that a configuration names."`
 	Status  statusCmd  `cmd:"" help:"Show what a running tops is doing."`
+	Config  configCmd  `cmd:"" help:"Print, check and show the configuration."`
 	Ledger  ledgerCmd  `cmd:"" help:"Show the books."`
 	Relay   relayCmd   `cmd:"" help:"Set a relay's tor back to what it was."`
 	Proxy   proxyCmd   `cmd:"" help:"Run the control-port proxy alone, with no wallet and no configuration."`

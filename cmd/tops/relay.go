@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/el-tor/tops/internal/app"
-	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/relay"
 )
 
@@ -18,7 +17,7 @@ type relayUndoCmd struct {
 }
 
 func (c *relayUndoCmd) Run(e *env) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

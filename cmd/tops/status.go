@@ -5,7 +5,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/el-tor/tops/internal/app"
-	"github.com/el-tor/tops/internal/config"
 )
 
 type statusCmd struct {
@@ -14,7 +13,7 @@ type statusCmd struct {
 }
 
 func (c *statusCmd) Run(e *env) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}

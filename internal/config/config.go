@@ -1,85 +1,87 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/el-tor/tops/policies"
 )
 
-// Config is the whole of tops.toml.
+// Config is the whole of tops.toml. Each field's doc tag is what `tops config
+// example` says about it; an example tag is shown where the default is empty.
 type Config struct {
-	DataDir   string    `toml:"data_dir"` // books, cookies, the status socket; made 0700
-	Tor       Tor       `toml:"tor"`
-	Lightning Lightning `toml:"lightning"`
-	Proxy     Proxy     `toml:"proxy"`
-	Client    *Client   `toml:"client"`
-	Relay     *Relay    `toml:"relay"`
+	DataDir   string    `toml:"data_dir" doc:"Directory of the books, of what tor is to get back, and of the socket of tops status; made with mode 0700."`
+	Tor       Tor       `toml:"tor" doc:"Where tor is."`
+	Lightning Lightning `toml:"lightning" doc:"Where Core Lightning is; needed by both roles."`
+	Proxy     Proxy     `toml:"proxy" doc:"The control port that controllers use in the place of tor's."`
+	Client    *Client   `toml:"client" doc:"With this table tops is a payer: it builds circuits for apps and pays their exits."`
+	Relay     *Relay    `toml:"relay" doc:"With this table tops is a payee: it sells what the relay beside it carries."`
 }
 
 // Tor says where tor is.
 type Tor struct {
-	Control      string `toml:"control"`       // unix:PATH or host:port
-	Cookie       string `toml:"cookie"`        // the cookie file, if not where tor says
-	PasswordFile string `toml:"password_file"` // for HashedControlPassword
+	Control      string `toml:"control" doc:"tor's control port: unix:PATH or host:port."`
+	Cookie       string `toml:"cookie" doc:"The cookie file that authenticates to tor, if it is not where tor says, as in a container." example:"/run/tor/control.authcookie"`
+	PasswordFile string `toml:"password_file" doc:"A file with the password of tor's HashedControlPassword, for a tor that takes no cookie." example:"/etc/tops/tor-password"`
 }
 
 // Lightning says where Core Lightning is.
 type Lightning struct {
-	RPC         string `toml:"rpc"`          // path of lightning-rpc
-	AllowReveal bool   `toml:"allow_reveal"` // pay from a node that would show its address to the payee's
+	RPC         string `toml:"rpc" doc:"Path of Core Lightning's socket lightning-rpc; whoever may open it may spend the node's money." example:"/home/user/.lightning/bitcoin/lightning-rpc"`
+	AllowReveal bool   `toml:"allow_reveal" doc:"Pay although the node would connect straight to the relays that it pays, and so show them its address."`
 }
 
 // Proxy is the control port that controllers use.
 type Proxy struct {
-	Listen []string `toml:"listen"` // unix:PATH or host:port
-	Policy []string `toml:"policy"` // access profiles, files or directories; none: whoever authenticates to tor may say everything
+	Listen []string `toml:"listen" doc:"Where controllers connect: unix:PATH or host:port; empty: nowhere." example:"127.0.0.1:9061"`
+	Policy []string `toml:"policy" doc:"Access profiles, files or directories, which say what a controller may do; none: whoever authenticates to tor may do everything." example:"/etc/tops/policy.d"`
 }
 
 // Client makes tops a payer.
 type Client struct {
-	SOCKS  string   `toml:"socks"`  // where apps connect: host:port
-	Relays []string `toml:"relays"` // exits to pay, by fingerprint; empty: those whose terms are known and cheapest
-	Guards []string `toml:"guards"` // first hops to use, by fingerprint; empty: tor's own choice
+	SOCKS  string   `toml:"socks" doc:"The SOCKS5 port of apps, host:port, on this machine only."`
+	Relays []string `toml:"relays" doc:"Exits to pay, by fingerprint; empty: the cheapest of those whose terms are known." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
+	Guards []string `toml:"guards" doc:"First hops to use, by fingerprint; empty: tor's own choice." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
 
-	MaxRoundMsat   int64   `toml:"max_round_msat"`
-	MaxCircuitMsat int64   `toml:"max_circuit_msat"`
-	HourMsat       int64   `toml:"hour_msat"`
-	DayMsat        int64   `toml:"day_msat"`
-	TotalMsat      int64   `toml:"total_msat"`
-	ControllerMsat int64   `toml:"controller_msat"`
-	MaxFeePercent  float64 `toml:"max_fee_percent"`
-	MaxFeeMsat     int64   `toml:"max_fee_msat"`
-	RiskRounds     int     `toml:"risk_rounds"`
-	MinGoodput     int64   `toml:"min_goodput"` // bytes a second while somebody waits for bytes
-	Continue       bool    `toml:"continue"`    // go on at the same relay when a pay stream ends
+	MaxRoundMsat   int64   `toml:"max_round_msat" doc:"The most that one round may cost, in msat; dearer relays are left alone."`
+	MaxCircuitMsat int64   `toml:"max_circuit_msat" doc:"The most to spend on one circuit, in msat, routing included."`
+	HourMsat       int64   `toml:"hour_msat" doc:"The most to spend in any 60 minutes, in msat, held payments included."`
+	DayMsat        int64   `toml:"day_msat" doc:"The most to spend in any 24 hours, in msat, held payments included."`
+	TotalMsat      int64   `toml:"total_msat" doc:"The most to spend ever, in msat, so that a forgotten tops ends by itself."`
+	ControllerMsat int64   `toml:"controller_msat" doc:"The most that a controller's circuits may cost in any 24 hours, in msat, if its access profile does not say."`
+	MaxFeePercent  float64 `toml:"max_fee_percent" doc:"The most that routing may cost, in percent of a payment; small payments are put together until it is met."`
+	MaxFeeMsat     int64   `toml:"max_fee_msat" doc:"The most that routing of one payment may cost, in msat."`
+	RiskRounds     int     `toml:"risk_rounds" doc:"Rounds that may be paid ahead, which is what a relay that stops serving can keep."`
+	MinGoodput     int64   `toml:"min_goodput" doc:"Bytes a second below which a round is bad service and not paid; judged only while somebody waits for bytes."`
+	Continue       bool    `toml:"continue" doc:"Go on at the same relay when a pay stream ends, so that a download outlives it; the relay can link the two."`
 }
 
 // Relay makes tops a payee.
 type Relay struct {
-	Address     string   `toml:"address"`      // the relay's public IPv4 address; empty: tor's word
-	Port        uint16   `toml:"port"`         // of the gateway
-	From        []string `toml:"from"`         // addresses that its own tor connects from, if not the relay's
-	ExitPolicy  string   `toml:"exit_policy"`  // tor's syntax, or reduced
-	AskFee      bool     `toml:"ask_fee"`      // ask every newcomer for fee_msat
-	MaxFree     int      `toml:"max_free"`     // free pay streams at once, before newcomers are asked
-	OutageGrace Duration `toml:"outage_grace"` // service while the node is away
+	Address     string   `toml:"address" doc:"The relay's public IPv4 address; empty: what tor says." example:"203.0.113.9"`
+	Port        uint16   `toml:"port" doc:"Port of the gateway, which only circuits through the relay beside it reach."`
+	From        []string `toml:"from" doc:"Addresses that the relay's own tor connects to the gateway from, if not the relay's." example:"203.0.113.9"`
+	ExitPolicy  string   `toml:"exit_policy" doc:"Where paying clients may connect: tor's exit policy syntax, or reduced."`
+	AskFee      bool     `toml:"ask_fee" doc:"Ask every newcomer for fee_msat before the free rounds, against those who come for these alone."`
+	MaxFree     int      `toml:"max_free" doc:"Free pay streams at once; beyond them newcomers pay their first round ahead."`
+	OutageGrace Duration `toml:"outage_grace" doc:"How long to serve on while the Lightning node is away and nobody can be judged."`
 
 	// For payers without BOLT12: a Lightning Address in the place of the offer, and
 	// where its requests come in, from the web server or onion service of its
-	// domain. Off if empty.
-	LightningAddress string `toml:"lightning_address"` // user@domain
-	LNURLListen      string `toml:"lnurl_listen"`      // loopback host:port
+	// domain.
+	LightningAddress string `toml:"lightning_address" doc:"user@domain, published in the place of the BOLT12 offer, for payers that have none; with lnurl_listen." example:"relay@example.com"`
+	LNURLListen      string `toml:"lnurl_listen" doc:"Loopback host:port where the web server or onion service of that domain passes /.well-known/lnurlp/user on to." example:"127.0.0.1:9403"`
 
-	RateMsat   int64    `toml:"rate_msat"`
-	Interval   Duration `toml:"interval"`
-	Rounds     int      `toml:"rounds"`
-	FreeRounds int      `toml:"free_rounds"`
-	FreeBytes  int64    `toml:"free_bytes"`
-	RoundBytes int64    `toml:"round_bytes"`
-	FinalMsat  int64    `toml:"final_msat"`
-	FeeMsat    int64    `toml:"fee_msat"`
-	Grace      Duration `toml:"grace"`
-	Prepay     int      `toml:"prepay"`
+	RateMsat   int64    `toml:"rate_msat" doc:"Price of a round, in msat."`
+	Interval   Duration `toml:"interval" doc:"Length of a round, 1s to 1h."`
+	Rounds     int      `toml:"rounds" doc:"Rounds of a pay stream, 2 to 120."`
+	FreeRounds int      `toml:"free_rounds" doc:"Rounds at the beginning that cost nothing, so that a client can try the circuit."`
+	FreeBytes  int64    `toml:"free_bytes" doc:"Bytes that may pass before the first payment."`
+	RoundBytes int64    `toml:"round_bytes" doc:"Bytes that each paid round adds to what may pass."`
+	FinalMsat  int64    `toml:"final_msat" doc:"Price of the last round, in msat; dearer, as a premium for completing."`
+	FeeMsat    int64    `toml:"fee_msat" doc:"The most that a newcomer is asked for as an opening fee, in msat; see ask_fee."`
+	Grace      Duration `toml:"grace" doc:"How long a payment may be late before the client is cut; at most the interval."`
+	Prepay     int      `toml:"prepay" doc:"Rounds that may be paid at once, which makes the routing of small payments cheaper."`
 }
 
 // Duration is a time.Duration in Go's notation.
@@ -92,27 +94,16 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText writes what UnmarshalText reads.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func defaultClient() *Client {
-	return &Client{
-		SOCKS:        "127.0.0.1:9150",
-		MaxRoundMsat: 5_000, MaxCircuitMsat: 500_000,
-		HourMsat: 100_000, DayMsat: 1_000_000, TotalMsat: 10_000_000, ControllerMsat: 100_000,
-		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
-		MinGoodput: 4 << 10, Continue: true,
+// MarshalText writes what UnmarshalText reads: "10m", not "10m0s".
+func (d Duration) MarshalText() ([]byte, error) {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
 	}
-}
-
-func defaultRelay() *Relay {
-	t := policies.DefaultTerms("", policies.Descriptor{}, policies.Terms{}.Gateway)
-	return &Relay{
-		Port: 9402, ExitPolicy: "reduced", MaxFree: 1000, OutageGrace: Duration(10 * time.Minute),
-		RateMsat: t.RateMsat, Interval: Duration(t.Interval), Rounds: t.Rounds, FreeRounds: t.FreeRounds,
-		FreeBytes: t.FreeBytes, RoundBytes: t.RoundBytes, FinalMsat: t.FinalMsat, FeeMsat: t.FeeMsat,
-		Grace: Duration(t.Grace), Prepay: t.Prepay,
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
+	return []byte(s), nil
 }
 
 // Terms fills a set of terms with the relay's prices and times.

@@ -3,9 +3,7 @@ package plugin
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -21,40 +19,24 @@ const (
 
 // option is the twin of one key of the configuration.
 type option struct {
-	name  string   // as lightningd knows it
-	path  []string // of the key: table and name, or name alone
-	value reflect.Type
+	config.Key
+	name string // as lightningd knows it
 }
 
-// twins lists the options, a twin for each key of config.Config, in its order.
+// path is the key's table and its name in it, or its name alone.
+func (o option) path() []string { return strings.Split(o.Name, ".") }
+
+// twins lists the options, a twin for each key, in their order.
 func twins() []option {
 	var out []option
-	add := func(f reflect.StructField, table string) {
-		key := f.Tag.Get("toml")
-		words := []string{"tops", key}
-		path := []string{key}
-		switch table {
-		case "":
-		case "tor", "lightning":
-			words, path = []string{"tops", table, key}, []string{table, key}
-		default:
-			path = []string{table, key}
+	for _, k := range config.Keys() {
+		name := k.Name
+		switch k.Table() {
+		case "proxy", "client", "relay": // what the plugin is about
+			name = strings.TrimPrefix(name, k.Table()+".")
 		}
-		if name := strings.ReplaceAll(strings.Join(words, "-"), "_", "-"); name != "tops-lightning-rpc" {
-			out = append(out, option{name, path, f.Type})
-		}
-	}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
-		table := f.Type
-		if table.Kind() == reflect.Pointer {
-			table = table.Elem()
-		}
-		if table.Kind() != reflect.Struct {
-			add(f, "")
-			continue
-		}
-		for _, k := range reflect.VisibleFields(table) {
-			add(k, f.Tag.Get("toml"))
+		if name = "tops-" + strings.NewReplacer("_", "-", ".", "-").Replace(name); name != "tops-lightning-rpc" {
+			out = append(out, option{k, name})
 		}
 	}
 	return out
@@ -68,51 +50,9 @@ func manifestOptions() []glightning.Option {
 		glightning.NewStringOption(optionRole, "TOPS: client, relay, or client,relay. Default: the tables of tops-config", ""),
 	}
 	for _, o := range twins() {
-		out = append(out, glightning.NewStringOption(o.name, fmt.Sprintf("TOPS: %s in tops.toml (%s)", strings.Join(o.path, "."), o.kind()), ""))
+		out = append(out, glightning.NewStringOption(o.name, fmt.Sprintf("TOPS: %s Default %s (%s, %s in tops.toml)", o.Doc, config.TOML(o.Default()), o.Kind(), o.Name), ""))
 	}
 	return out
-}
-
-// kind says what a value looks like.
-func (o option) kind() string {
-	switch o.value.Kind() {
-	case reflect.Slice:
-		return "a list, separated by commas"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "text"
-	case reflect.Float64:
-		return "a number"
-	default:
-		if o.value == reflect.TypeFor[config.Duration]() {
-			return "a duration such as 60s"
-		}
-		return "a whole number"
-	}
-}
-
-// parse reads a value as the configuration file has it.
-func (o option) parse(text string) (v any, err error) {
-	switch o.value.Kind() {
-	case reflect.Slice:
-		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
-	case reflect.Bool:
-		v, err = strconv.ParseBool(text)
-	case reflect.Float64:
-		v, err = strconv.ParseFloat(text, 64)
-	case reflect.String:
-		v = text
-	default:
-		if o.value == reflect.TypeFor[config.Duration]() {
-			return text, nil
-		}
-		v, err = strconv.ParseInt(text, 10, 64)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("option %s: %q is not %s", o.name, text, o.kind())
-	}
-	return v, nil
 }
 
 // configure makes the text of a configuration: the file's, if one is named, the
@@ -142,9 +82,9 @@ func configure(given map[string]any, dataDir, socket string) (string, error) {
 		if text == "" {
 			continue
 		}
-		v, err := o.parse(text)
+		v, err := o.Parse(text)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("option %s: %w", o.name, err)
 		}
 		if err := o.set(tree, v); err != nil {
 			return "", err
@@ -153,7 +93,7 @@ func configure(given map[string]any, dataDir, socket string) (string, error) {
 	if _, ok := tree["data_dir"]; !ok {
 		tree["data_dir"] = dataDir
 	}
-	if err := (option{path: []string{"lightning", "rpc"}}).set(tree, socket); err != nil {
+	if err := (option{Key: config.Key{Name: "lightning.rpc"}}).set(tree, socket); err != nil {
 		return "", err
 	}
 	var b strings.Builder
@@ -186,11 +126,12 @@ func takeRoles(tree map[string]any, roles string) error {
 // set enters a value. It makes no role of an option: whoever misses one should
 // say so.
 func (o option) set(tree map[string]any, v any) error {
-	if len(o.path) == 1 {
-		tree[o.path[0]] = v
+	path := o.path()
+	if len(path) == 1 {
+		tree[path[0]] = v
 		return nil
 	}
-	table := o.path[0]
+	table := path[0]
 	if tree[table] == nil {
 		if table == "client" || table == "relay" {
 			return fmt.Errorf("option %s is for the role %s: set %s too", o.name, table, optionRole)
@@ -201,6 +142,6 @@ func (o option) set(tree map[string]any, v any) error {
 	if !ok {
 		return fmt.Errorf("%s is no table in the configuration", table)
 	}
-	t[o.path[1]] = v
+	t[path[1]] = v
 	return nil
 }

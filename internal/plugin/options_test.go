@@ -3,7 +3,6 @@ package plugin
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -24,7 +23,7 @@ func TestTwins(t *testing.T) {
 			t.Errorf("%s: %v", o.name, err)
 			continue
 		}
-		if !strings.Contains(text, o.path[len(o.path)-1]+" = "+want+"\n") {
+		if !strings.Contains(text, o.Name[strings.LastIndexByte(o.Name, '.')+1:]+" = "+want+"\n") {
 			t.Errorf("%s=%s gives\n%s", o.name, value, text)
 		}
 	}
@@ -39,20 +38,15 @@ func TestTwins(t *testing.T) {
 }
 
 func sample(o option) (value, toml string) {
-	switch o.value.Kind() {
-	case reflect.Slice:
-		return "a, b", `["a", "b"]`
-	case reflect.Bool:
-		return "true", "true"
-	case reflect.String:
-		return "x", `"x"`
-	case reflect.Float64:
-		return "1.5", "1.5"
+	for kind, s := range map[string][2]string{
+		"a list": {"a, b", `["a", "b"]`}, "true": {"true", "true"}, "text": {"x", `"x"`}, "a number": {"1.5", "1.5"},
+		"a duration": {"90s", `"1m30s"`}, "a whole number": {"7", "7"},
+	} {
+		if strings.HasPrefix(o.Kind(), kind) {
+			return s[0], s[1]
+		}
 	}
-	if o.value == reflect.TypeFor[config.Duration]() {
-		return "90s", `"90s"`
-	}
-	return "7", "7"
+	return "", "no sample of " + o.Kind()
 }
 
 // An option wins over the file, a role that is not named goes, and the node is

@@ -160,7 +160,7 @@ func TestPluginSaysWhatIsWrong(t *testing.T) {
 		options obj
 		want    string
 	}{
-		{obj{"tops-role": "relay", "tops-rate-msat": "much"}, `option tops-rate-msat: "much" is not a whole number`},
+		{obj{"tops-role": "relay", "tops-rate-msat": "much"}, `option tops-rate-msat: relay.rate_msat: "much" is not a whole number`},
 		{obj{"tops-rate-msat": "1000"}, "option tops-rate-msat is for the role relay: set tops-role too"},
 		{obj{"tops-role": "guard"}, `"guard" is neither client nor relay`},
 		{obj{"tops-config": "/nowhere/tops.toml"}, "no such file"},

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/el-tor/tops/policies"
+)
+
+// defaults has every default, those of both roles among them.
+func defaults() *Config {
+	return &Config{
+		DataDir: defaultDataDir(),
+		Tor:     Tor{Control: "unix:/run/tor/control"},
+		Client:  defaultClient(),
+		Relay:   defaultRelay(),
+	}
+}
+
+func defaultClient() *Client {
+	return &Client{
+		SOCKS:        "127.0.0.1:9150",
+		MaxRoundMsat: 5_000, MaxCircuitMsat: 500_000,
+		HourMsat: 100_000, DayMsat: 1_000_000, TotalMsat: 10_000_000, ControllerMsat: 100_000,
+		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
+		MinGoodput: 4 << 10, Continue: true,
+	}
+}
+
+func defaultRelay() *Relay {
+	t := policies.DefaultTerms("", policies.Descriptor{}, policies.Terms{}.Gateway)
+	return &Relay{
+		Port: 9402, ExitPolicy: "reduced", MaxFree: 1000, OutageGrace: Duration(10 * time.Minute),
+		RateMsat: t.RateMsat, Interval: Duration(t.Interval), Rounds: t.Rounds, FreeRounds: t.FreeRounds,
+		FreeBytes: t.FreeBytes, RoundBytes: t.RoundBytes, FinalMsat: t.FinalMsat, FeeMsat: t.FeeMsat,
+		Grace: Duration(t.Grace), Prepay: t.Prepay,
+	}
+}
+
+// defaultDataDir is root's, or in the user's home.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/tops"
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "tops-data"
+	}
+	return filepath.Join(home, ".local", "share", "tops")
+}
