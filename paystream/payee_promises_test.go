@@ -131,9 +131,13 @@ func (l *payeeLife) checkCut(c *payeeCustomer) {
 // isLate reports whether a round whose deadline has passed was not paid by then.
 func (c *payeeCustomer) isLate(l *payeeLife, now time.Time) bool {
 	prices := c.terms.Schedule()
+	var moved time.Time // no round is late before one that comes before it
 	for r := prices.FirstPriced(); r <= c.terms.Rounds; r++ {
 		deadline := c.deadline(r)
-		if moved, ok := c.late[r]; ok && moved.After(deadline) {
+		if late := c.late[r]; late.After(moved) {
+			moved = late
+		}
+		if moved.After(deadline) {
 			deadline = moved
 		}
 		if !deadline.After(now) && prices.PaidThrough(l.received(c, deadline), c.feeMsat) < r {

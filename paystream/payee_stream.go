@@ -44,10 +44,11 @@ func (s *payeeStream) due(r int) time.Time { return s.start.Add(s.tariff.Due(r))
 func (s *payeeStream) end() time.Time { return s.due(s.tariff.Rounds) }
 
 // late is when round r can be judged: its due time and the grace, or where an
-// outage of the node moved it.
+// outage of the node moved it. A round is never late before one that comes before
+// it, so a deadline that moved takes along the next ones that it passes.
 func (s *payeeStream) late(r int) time.Time {
 	late := s.due(r).Add(s.tariff.Grace)
-	if r <= s.movedRound && s.movedTo.After(late) {
+	if s.movedTo.After(late) {
 		return s.movedTo
 	}
 	return late

@@ -127,6 +127,34 @@ func TestDeadlinesOfAnOutageMoveOnce(t *testing.T) {
 	})
 }
 
+// Rounds of 10 s are shorter than the 30 s that an outage gives: the rounds after the
+// one whose deadline moved are not late before it.
+func TestAMovedDeadlineTakesAlongTheNextOnes(t *testing.T) {
+	bubble(t, relayTerms(func(t *policies.Terms) { t.Interval, t.Grace = 10*time.Second, 5*time.Second }), func(r *relay) {
+		p := r.open()
+		p.sleepUntil(22 * time.Second)
+		r.node.setAway(true)
+		p.sleepUntil(32 * time.Second) // the deadline of round 2 passes at 25 s
+		r.node.setAway(false)
+		p.sleepUntil(34 * time.Second)
+		moved := time.Since(p.start) + p.view().LateIn
+		if moved < 62*time.Second || moved > 64*time.Second {
+			t.Fatalf("the deadline moved to %s, want 30 s after the node came back", moved)
+		}
+		p.sleepUntil(50 * time.Second) // those of rounds 3 and 4 have passed by now
+		p.pay(2)
+		p.wantServed()
+		if late := time.Since(p.start) + p.view().LateIn; late != moved {
+			t.Errorf("round 3 is late at %s, want %s as round 2", late, moved)
+		}
+		p.payMsat(3, 3000) // 3, 4 and 5
+		p.sleepUntil(moved)
+		p.wantServed()
+		p.sleepUntil(65 * time.Second)
+		p.wantCut(paystream.ReasonLate) // round 6, whose own deadline is the later one
+	})
+}
+
 func TestTheRoutineCheckMovesNothing(t *testing.T) {
 	bubble(t, relayTerms(), func(r *relay) {
 		p := r.open()

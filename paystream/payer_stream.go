@@ -60,7 +60,7 @@ type payerAsks struct {
 	heard     time.Time // when the last question that was answered was asked
 	confirm   time.Time // when to see whether the first payment arrived
 	theirs    int64     // the balance as the payee sees it, msat
-	moved     time.Time // the deadline of round movedFor, as the payee moved it
+	moved     time.Time // the deadline of round movedFor, as the payee has it; none after it is earlier
 	movedFor  int
 	used      int64 // bytes tunnelled
 	announced int   // the last round that was announced as due
@@ -99,10 +99,10 @@ func (s *payerStream) note(r int) RoundID {
 func (s *payerStream) due(r int) time.Time { return s.start.Add(s.terms.Due(r)) }
 
 // late is when round r is too late: its due time and the grace, or where the
-// payee moved it.
+// payee moved it or a round before it.
 func (s *payerStream) late(r int) time.Time {
 	late := s.due(r).Add(s.terms.Grace)
-	if s.movedFor == r && s.moved.After(late) {
+	if s.movedFor <= r && s.moved.After(late) {
 		return s.moved
 	}
 	return late

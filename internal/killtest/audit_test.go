@@ -171,17 +171,17 @@ func (w *world) auditPayee(r *report, books *ledger.Ledger, nodes map[string]cln
 // wronglyCut reports whether everything had settled in time that was due before a
 // pay stream was cut.
 func wronglyCut(s paystream.PayeeRecord, nodes map[string]clnsim.Payment) bool {
-	// Deadlines moved by an outage are later. What settles within the resolution
-	// of two processes' clocks is nobody's fault.
+	// A deadline that an outage moved takes along those that it passes. What settles
+	// within the resolution of two processes' clocks is nobody's fault.
 	const slack = 5 * time.Millisecond
 	prices := s.Terms.Schedule()
 	for round := prices.FirstPriced(); round <= s.Terms.Rounds; round++ {
 		late := s.Start.Add(s.Terms.Due(round) + s.Terms.Grace)
-		if round <= s.MovedRound && s.MovedTo.After(late) {
+		if s.MovedTo.After(late) {
 			late = s.MovedTo
 		}
 		if late.After(s.Closed) {
-			continue // an outage may have moved it beyond the next one's
+			break
 		}
 		var settled int64
 		for r := 0; r <= s.Terms.Rounds; r++ {
