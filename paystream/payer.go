@@ -272,10 +272,22 @@ func (p *Payer) announceLocked(s *payerStream) {
 }
 
 func (p *Payer) emitLocked(s *payerStream, status Status, why Reason) {
+	p.cfg.Emit(p.eventLocked(s, status, why))
+}
+
+// emitDueLocked says that the relay asks for something before it admits the pay
+// stream.
+func (p *Payer) emitDueLocked(s *payerStream, dueMsat int64) {
+	e := p.eventLocked(s, StatusDue, "")
+	e.DueMsat = dueMsat
+	p.cfg.Emit(e)
+}
+
+func (p *Payer) eventLocked(s *payerStream, status Status, why Reason) Event {
 	now := p.cfg.Now()
-	p.cfg.Emit(Event{
+	return Event{
 		Handle: s.handle, Status: status, Circuit: s.circuit, Hop: s.hop, Relay: s.terms.Relay,
-		Round: s.current(now), Rounds: s.terms.Rounds, DueMsat: s.dueMsat(), PaidMsat: s.paidMsat,
+		Round: s.current(now), Rounds: s.terms.Rounds, DueMsat: s.dueMsat(), PaidMsat: s.toldMsat(),
 		FeeMsat: s.routeMsat, Reason: why, At: now,
-	})
+	}
 }

@@ -77,8 +77,10 @@ func (p *Payer) routineLocked(s *payerStream, now time.Time, add func(duty, time
 	at := p.payMomentLocked(s, r)
 	switch {
 	case s.noPay:
-		if s.heard.Before(at) {
-			add(dutyAsk, latest(at, s.retry)) // has the controller paid?
+		for _, t := range []time.Time{at, s.due(r)} { // has the controller paid?
+			if s.heard.Before(t) {
+				add(dutyAsk, latest(t, s.retry))
+			}
 		}
 	case late.Sub(latest(at, now)) >= minTime:
 		add(dutyPay, earliest(at, latest(s.fetchMoment(r), s.notBefore)))

@@ -23,12 +23,16 @@ type OpenRequest struct {
 	// for that one's last round.
 	Continues *Handle
 
+	// Preimage is the secret of a pay stream whose hash a controller brought; nil:
+	// one is drawn. It must not have been used before.
+	Preimage *Preimage
+
 	// RoundIDs are the notes of rounds 1 to the last, if a controller brought
 	// them.
 	RoundIDs []RoundID
 
 	// NoPay says that the controller pays by itself: deadlines are followed, and
-	// nothing is paid.
+	// nothing is paid. What it costs is not held to the policy then.
 	NoPay bool
 }
 
@@ -43,11 +47,11 @@ func (p *Payer) Open(ctx context.Context, req OpenRequest) (Handle, error) {
 	if req.RoundIDs != nil && len(req.RoundIDs) != req.Terms.Rounds {
 		return "", fmt.Errorf("%d round ids for %d rounds", len(req.RoundIDs), req.Terms.Rounds)
 	}
-	if err := p.cfg.Policy.Check(req.Terms); err != nil {
+	if err := p.cfg.Policy.Check(req.Terms); err != nil && !req.NoPay {
 		return "", &Refusal{Reason: ReasonPolicy, Err: err}
 	}
 	h, err := p.open(ctx, req)
-	if errors.Is(err, ErrRetired) || errors.Is(err, ErrConflict) {
+	if req.Preimage == nil && (errors.Is(err, ErrRetired) || errors.Is(err, ErrConflict)) {
 		h, err = p.open(ctx, req) // once more, with a fresh preimage
 	}
 	return h, err
@@ -113,8 +117,15 @@ func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
 		return nil, ErrNotReady
 	}
 	now := p.cfg.Now()
+	preimage := NewPreimage()
+	if req.Preimage != nil {
+		preimage = *req.Preimage
+	}
+	if h := preimage.Hash().Handle(); p.streams[h] != nil {
+		return nil, fmt.Errorf("pay stream %s: %w", h, ErrRetired)
+	}
 	s := makeStream(PayerRecord{
-		Preimage: NewPreimage(), Terms: req.Terms, RoundIDs: req.RoundIDs, NoPay: req.NoPay,
+		Preimage: preimage, Terms: req.Terms, RoundIDs: req.RoundIDs, NoPay: req.NoPay,
 		Circuit: req.Circuit, Path: req.Path, Hop: req.Hop, Controller: req.Controller,
 		Opened: now, Start: now,
 	})
@@ -232,8 +243,11 @@ func (p *Payer) meet(ctx context.Context, s *payerStream, d *Demand) {
 		s.tries++
 	case s.by.Sub(now) < minTime && s.trouble != "": // it could not be paid
 		p.applyLocked(s, payerDenied, s.trouble)
-	case s.demanded || s.noPay || s.before != "" || d.DueMsat <= 0 || !fee && !ahead:
+	case s.demanded || s.before != "" || d.DueMsat <= 0 || !fee && !ahead:
 		p.applyLocked(s, payerDenied, ReasonRelay)
+	case s.noPay: // the controller's to pay; then the same intent is admitted
+		s.demanded, s.retry = true, now.Add(backoff(s.tries, 5*time.Second))
+		p.emitDueLocked(s, d.DueMsat)
 	default:
 		r := 0
 		if !fee {

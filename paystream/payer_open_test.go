@@ -234,3 +234,50 @@ func TestPayerOpenChecksTheRequest(t *testing.T) {
 		}
 	})
 }
+
+// What the relay asks before it admits a controller's pay stream is told to the
+// controller, and paid by it.
+func TestPayerLetsTheControllerMeetTheDemand(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.relay.demand, w.relay.demandRound = &paystream.Demand{DueMsat: 1000}, 2
+		w.start()
+		preimage := paystream.NewPreimage()
+		note := preimage.Hash().RoundID(w.relay.terms.Hash(), 2)
+		req := w.request()
+		req.NoPay, req.Preimage = true, &preimage
+		time.AfterFunc(10*time.Second, func() { w.relay.credit(note, 1000) })
+		h, err := w.payer.Open(w.Context(), req)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if h != preimage.Hash().Handle() {
+			w.Errorf("pay stream %s, want that of the hash that was brought", h)
+		}
+		if got := w.told()[:2]; got[1] != "DUE" {
+			w.Errorf("the controller was told %q", got)
+		}
+		if st := w.status(h); st.PaidThrough != 2 || st.PaidMsat != 1000 {
+			w.Errorf("paid through %d with %d msat, want 2 with 1000", st.PaidThrough, st.PaidMsat)
+		}
+		if _, err := w.payer.Open(w.Context(), req); !errors.Is(err, paystream.ErrRetired) {
+			w.Errorf("the same hash again: %v, want %v", err, paystream.ErrRetired)
+		}
+		w.wantSent(0, 0)
+	})
+}
+
+// A price beyond the policy is the controller's business if it pays.
+func TestPayerHoldsNoControllerToThePrice(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.relay.terms.RateMsat = w.policy.MaxRoundMsat + 1
+		w.start()
+		req := w.request()
+		if _, err := w.payer.Open(w.Context(), req); err == nil {
+			w.Error("terms beyond the policy were accepted")
+		}
+		req.NoPay = true
+		if _, err := w.payer.Open(w.Context(), req); err != nil {
+			w.Error(err)
+		}
+	})
+}

@@ -60,7 +60,7 @@ func (p *Payer) statusLocked(s *payerStream) PayerStatus {
 		Handle: s.handle, Status: s.status(now), Reason: s.reason, Relay: s.terms.Relay,
 		Circuit: s.circuit, Path: s.path, Hop: s.hop, Controller: s.controller, NoPay: s.noPay,
 		Continues: s.before, Opened: s.opened, Start: s.start,
-		PaidMsat: s.paidMsat, RoutingMsat: s.routeMsat, UsedBytes: s.used,
+		PaidMsat: s.toldMsat(), RoutingMsat: s.routeMsat, UsedBytes: s.used,
 	}
 	if s.payment != nil {
 		st.HeldMsat = s.payment.HeldMsat()

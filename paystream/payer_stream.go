@@ -121,6 +121,15 @@ func (s *payerStream) current(now time.Time) int {
 // we sent is believed: it is its own loss.
 func (s *payerStream) balanceMsat() int64 { return max(s.paidMsat, s.theirs) }
 
+// toldMsat is what was paid, as others are told: what the controller pays, only the
+// relay knows.
+func (s *payerStream) toldMsat() int64 {
+	if s.noPay {
+		return s.balanceMsat()
+	}
+	return s.paidMsat
+}
+
 // paidThrough is the last round that needs no payment.
 func (s *payerStream) paidThrough() int { return s.prices.PaidThrough(s.balanceMsat(), s.feeMsat) }
 

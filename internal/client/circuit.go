@@ -23,6 +23,7 @@ type circuit struct {
 	terms      policies.Terms
 	link       *gateway.Client
 	controller string
+	self       *SelfPaid     // the controller pays; nil: we do
 	exit       bool          // the last relay is an exit for everybody, too
 	ready      chan struct{} // closed when the first pay stream is open, or will not be
 	heard      chan struct{} // its pay stream has changed
@@ -52,25 +53,26 @@ type counted struct {
 // as there is one: the terms have passed the policy by then. What goes wrong later
 // is a REFUSED event, and the end of the circuit.
 func (c *Client) ExtendPaidCircuit(ctx context.Context, controller string, path []string) (id string, err error) {
-	p, err := c.extend(ctx, controller, path)
+	p, err := c.extend(ctx, controller, path, nil)
 	if err != nil {
 		return "", err
 	}
 	return p.tor().ID, nil
 }
 
-func (c *Client) extend(ctx context.Context, controller string, path []string) (*circuit, error) {
+// extend begins a circuit. self is what a controller brings that pays itself.
+func (c *Client) extend(ctx context.Context, controller string, path []string, self *SelfPaid) (*circuit, error) {
 	if len(path) < 2 {
 		return nil, fmt.Errorf("a paid circuit has two hops or more: no stream reaches a gateway on the first")
 	}
-	if c.cfg.Able != nil {
+	if c.cfg.Able != nil && self == nil {
 		if err := c.cfg.Able(); err != nil {
 			return nil, &paystream.Refusal{Reason: paystream.ReasonWallet, Err: err}
 		}
 	}
-	terms, known, err := c.terms(ctx, path[len(path)-1])
+	terms, known, err := c.publishedTerms(ctx, path[len(path)-1])
 	if err == nil && known {
-		err = c.checkMoney(ctx, terms, controller)
+		err = c.acceptable(ctx, terms, controller, self)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 	if err != nil {
 		return nil, err
 	}
-	p := c.follow(tc, path, terms, exit, controller)
+	p := c.follow(tc, path, terms, exit, controller, self)
 	if err := c.spawn(func(run context.Context) { p.live(run, known) }); err != nil {
 		p.leave(context.WithoutCancel(ctx), paystream.ReasonClient)
 		return nil, err
@@ -92,9 +94,9 @@ func (c *Client) extend(ctx context.Context, controller string, path []string) (
 }
 
 // follow makes a circuit of ours of one of tor's.
-func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, exit bool, controller string) *circuit {
+func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, exit bool, controller string, self *SelfPaid) *circuit {
 	p := &circuit{
-		tc: tc, c: c, path: path, terms: terms, exit: exit, controller: controller,
+		tc: tc, c: c, path: path, terms: terms, exit: exit, controller: controller, self: self,
 		ready: make(chan struct{}), heard: make(chan struct{}, 1),
 		tunnels: make(map[*tunnel]struct{}),
 	}
@@ -154,7 +156,7 @@ func (p *circuit) open(ctx context.Context, known bool) error {
 	}
 	h, err := p.c.Open(ctx, p.request())
 	var changed *paystream.TermsChanged
-	if errors.As(err, &changed) {
+	if errors.As(err, &changed) && p.self == nil { // a controller begins anew, with other hashes
 		if err = p.take(ctx, changed.Terms); err == nil {
 			h, err = p.c.Open(ctx, p.request())
 		}
@@ -179,9 +181,13 @@ func built(ctx context.Context, tc *tor.Circuit) error {
 }
 
 func (p *circuit) request() paystream.OpenRequest {
-	return paystream.OpenRequest{
+	req := paystream.OpenRequest{
 		Terms: p.terms, Link: p.link, Circuit: p.tor().ID, Path: p.path, Hop: len(p.path), Controller: p.controller,
 	}
+	if p.self != nil {
+		req.NoPay, req.Preimage, req.RoundIDs = true, &p.self.Preimage, p.self.RoundIDs
+	}
+	return req
 }
 
 // askTerms reads the terms from the gateway itself.
@@ -199,11 +205,10 @@ func (p *circuit) take(ctx context.Context, t policies.Terms) error {
 	if t.Relay != p.terms.Relay {
 		return unusable(fmt.Errorf("the gateway offers the terms of another relay, %s", t.Relay))
 	}
-	err := p.c.checkTerms(t, p.terms.Gateway.Addr())
-	if err == nil {
-		err = p.c.checkMoney(ctx, t, p.controller)
+	if err := checkGateway(t, p.terms.Gateway.Addr()); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := p.c.acceptable(ctx, t, p.controller, p.self); err != nil {
 		return err
 	}
 	p.terms = t

@@ -39,7 +39,7 @@ func (c *Client) pick(ctx context.Context, user string) (*circuit, error) {
 		return p, p.wait(ctx)
 	}
 	for _, p := range c.list() {
-		if p.usable() {
+		if p.self == nil && p.usable() { // whoever pays for a circuit says who uses it
 			return p, nil
 		}
 	}
@@ -173,7 +173,7 @@ func (c *Client) makeOne(ctx context.Context) (p *circuit, err error) {
 		if path, err = c.choosePath(ctx); err != nil {
 			return nil, err
 		}
-		if p, err = c.extend(ctx, "", path); err != nil {
+		if p, err = c.extend(ctx, "", path, nil); err != nil {
 			continue
 		}
 		if err = p.wait(ctx); err == nil || ctx.Err() != nil {

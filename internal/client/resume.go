@@ -48,7 +48,11 @@ func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error 
 		if err != nil {
 			return err
 		}
-		p = c.follow(tc, st.Path, terms, exit, st.Controller)
+		var self *SelfPaid
+		if st.NoPay {
+			self = &SelfPaid{} // its pay stream remembers what was brought
+		}
+		p = c.follow(tc, st.Path, terms, exit, st.Controller, self)
 		defer c.wg.Go(func() {
 			close(p.ready)
 			p.serve(ctx)

@@ -111,7 +111,7 @@ func (p *circuit) keep(ctx context.Context) {
 // handle when the relay has accepted it.
 func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 	next := make(chan paystream.Handle, 1)
-	if !p.c.cfg.Client.Continue {
+	if !p.c.cfg.Client.Continue || p.self != nil { // a controller brings hashes for one pay stream
 		return next
 	}
 	old := p.current()

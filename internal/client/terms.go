@@ -17,10 +17,19 @@ import (
 // defaultPort is a gateway's, where a relay publishes none.
 const defaultPort = 9402
 
-// terms reads what a relay asks, from its signed descriptor. known is false for
-// a relay that publishes none but that the user named: its gateway is asked then,
-// once a circuit leads there.
+// terms reads what a relay asks, within the policy.
 func (c *Client) terms(ctx context.Context, fingerprint string) (t policies.Terms, known bool, err error) {
+	t, known, err = c.publishedTerms(ctx, fingerprint)
+	if err == nil && known {
+		err = c.checkPolicy(t)
+	}
+	return t, known, err
+}
+
+// publishedTerms reads what a relay asks, from its signed descriptor. known is
+// false for a relay that publishes none but that the user named: its gateway is
+// asked then, once a circuit leads there.
+func (c *Client) publishedTerms(ctx context.Context, fingerprint string) (t policies.Terms, known bool, err error) {
 	addr, err := c.tor.RelayAddress(ctx, fingerprint)
 	if errors.Is(err, tor.ErrNoRelay) {
 		return t, false, unusable(err)
@@ -34,7 +43,7 @@ func (c *Client) terms(ctx context.Context, fingerprint string) (t policies.Term
 	}
 	switch {
 	case err == nil:
-		return t, true, c.checkTerms(t, addr)
+		return t, true, checkGateway(t, addr)
 	case errors.Is(err, policies.ErrNoTerms) || errors.Is(err, tor.ErrNoDescriptor):
 		if slices.Contains(c.cfg.Client.Relays, fingerprint) {
 			t.Relay, t.Gateway = fingerprint, netip.AddrPortFrom(addr, defaultPort)
@@ -49,12 +58,28 @@ func (c *Client) terms(ctx context.Context, fingerprint string) (t policies.Term
 // unusable is what becomes of a circuit whose exit's terms are none, or no good.
 func unusable(err error) error { return &paystream.Refusal{Reason: paystream.ReasonTerms, Err: err} }
 
-// checkTerms refuses terms beyond the policy, and a gateway that is not the
-// relay's own: who publishes another's address would send us there.
-func (c *Client) checkTerms(t policies.Terms, addr netip.Addr) error {
+// checkGateway refuses a gateway that is not the relay's own: who publishes
+// another's address would send us there.
+func checkGateway(t policies.Terms, addr netip.Addr) error {
 	if t.Gateway.Addr() != addr {
 		return unusable(fmt.Errorf("relay %s: its terms name a gateway at %s, but the relay is at %s", t.Relay, t.Gateway.Addr(), addr))
 	}
+	return nil
+}
+
+// acceptable refuses terms under which a circuit cannot be paid by whoever pays it.
+func (c *Client) acceptable(ctx context.Context, t policies.Terms, controller string, self *SelfPaid) error {
+	if self != nil {
+		return self.fits(t)
+	}
+	if err := c.checkPolicy(t); err != nil {
+		return err
+	}
+	return c.checkMoney(ctx, t, controller)
+}
+
+// checkPolicy refuses terms beyond the policy.
+func (c *Client) checkPolicy(t policies.Terms) error {
 	if err := c.policy.Check(t); err != nil {
 		return &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
 	}

@@ -38,7 +38,7 @@ func (e *Engine) CheckAttach(_, circID string, _ int) error {
 // relays lists fingerprint and terms of the relays that can be paid.
 func (e *Engine) relays(ctx context.Context) (string, error) {
 	if e.Client == nil {
-		return "", controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
+		return "", errNoClient
 	}
 	list, err := e.Client.Relays(ctx)
 	var lines []string

@@ -28,10 +28,12 @@ type Engine struct {
 	Wallet  func(context.Context) (cln.Health, error)
 }
 
+var errNoClient error = controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
+
 // ExtendPaidCircuit builds and pays a circuit on the account of the controller.
 func (e *Engine) ExtendPaidCircuit(ctx context.Context, c proxy.Controller, path []string) (string, error) {
 	if e.Client == nil {
-		return "", controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")
+		return "", errNoClient
 	}
 	id, err := e.Client.ExtendPaidCircuit(ctx, c.Account(), path)
 	if err != nil {

@@ -50,6 +50,7 @@ func TestWorld(t *testing.T) {
 	}{
 		{"information", (*world).information},
 		{"extend", (*world).extendBadly},
+		{"self-paid", (*world).selfPaid},
 		{"controller", (*world).badControllers},
 		{"gateway", (*world).badRequests},
 		{"targets", (*world).badTargets},
