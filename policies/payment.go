@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 )
 
 // Hop is a relay's place in a circuit.
@@ -38,10 +39,14 @@ type Payment struct {
 	MaxRoutingPercent float64
 	MaxRoutingMsat    int64
 
-	Hops       []Hop     // which hops to pay
-	MinGoodput int64     // bytes a second below which a round is not worth its price
-	Otherwise  Otherwise // nothing payable found: refuse or go free
-	Risk       int       // rounds that may be paid in one payment, and so be lost at once
+	Hops       []Hop // which hops to pay
+	MinGoodput int64 // bytes a second below which a round is not worth its price
+
+	MaxFirstByte time.Duration // a first byte that comes later is bad service; 0: no limit
+	SlowestShare float64       // of this client's usual pace; slower than that is bad service, 0: no limit
+
+	Otherwise Otherwise // nothing payable found: refuse or go free
+	Risk      int       // rounds that may be paid in one payment, and so be lost at once
 }
 
 // DefaultPayment pays the exits of relays that ask what the specification
@@ -50,7 +55,8 @@ func DefaultPayment() Payment {
 	return Payment{
 		MaxRoundMsat: 2000, MaxCircuitMsat: 20_000,
 		MaxRoutingPercent: 10, MaxRoutingMsat: 0,
-		Hops: []Hop{Exit}, MinGoodput: 16 << 10, Otherwise: Refuse, Risk: 10,
+		Hops: []Hop{Exit}, MinGoodput: 16 << 10, MaxFirstByte: 20 * time.Second, SlowestShare: 0.1,
+		Otherwise: Refuse, Risk: 10,
 	}
 }
 
@@ -67,6 +73,12 @@ func (p Payment) Validate() error {
 	// The negation catches NaN as well.
 	if !(p.MaxRoutingPercent >= 0 && p.MaxRoutingPercent <= 1000) {
 		return fmt.Errorf("max routing %v per cent is outside 0 to 1000", p.MaxRoutingPercent)
+	}
+	if p.MaxFirstByte < 0 {
+		return fmt.Errorf("max first byte %s is negative", p.MaxFirstByte)
+	}
+	if !(p.SlowestShare >= 0 && p.SlowestShare < 1) {
+		return fmt.Errorf("slowest share %v is outside 0 to 1", p.SlowestShare)
 	}
 	for _, h := range p.Hops {
 		if h != Guard && h != Middle && h != Exit {

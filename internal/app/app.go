@@ -117,7 +117,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 }
 
 func (a *App) serveSOCKS(ctx context.Context, ln net.Listener) error {
-	srv := &socks.Server{Connect: a.client.Connect, Reply: client.Reply, Failed: a.failed}
+	srv := &socks.Server{Connect: a.client.Connect, Resolve: a.client.Resolve, Reply: client.Reply, Failed: a.failed}
 	return srv.Serve(ctx, ln)
 }
 

@@ -15,6 +15,11 @@ func paymentPolicy(c *config.Client) policies.Payment {
 	p.MaxRoundMsat, p.MaxCircuitMsat = c.MaxRoundMsat, c.MaxCircuitMsat
 	p.MaxRoutingPercent, p.MaxRoutingMsat = c.MaxFeePercent, c.MaxFeeMsat
 	p.MinGoodput, p.Risk = c.MinGoodput, c.RiskRounds
+	p.MaxFirstByte, p.SlowestShare = time.Duration(c.MaxFirstByte), c.SlowestShare
+	p.Otherwise = policies.Otherwise(c.AtCap)
+	if c.PayMiddle {
+		p.Hops = append(p.Hops, policies.Middle)
+	}
 	return p
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/el-tor/tops/policies"
 )
 
 // check finds what no single value shows: everything that is wrong, joined.
@@ -30,6 +32,12 @@ func (c *Client) check() error {
 		if len(fp) != 40 || strings.Trim(fp, "0123456789ABCDEF") != "" {
 			wrong = append(wrong, fmt.Errorf("client: %q is not a relay fingerprint: 40 upper-case hex digits", fp))
 		}
+	}
+	if c.AtCap != string(policies.Refuse) && c.AtCap != string(policies.Free) {
+		wrong = append(wrong, fmt.Errorf("client.at_cap is %q: use %q or %q", c.AtCap, policies.Refuse, policies.Free))
+	}
+	if c.SpareCircuits < 0 || c.SpareCircuits > 16 {
+		wrong = append(wrong, fmt.Errorf("client.spare_circuits is %d: use 0 to 16, since each is one more circuit on the network", c.SpareCircuits))
 	}
 	return errors.Join(wrong...)
 }

@@ -53,7 +53,13 @@ type Client struct {
 	MaxFeeMsat     int64   `toml:"max_fee_msat" doc:"The most that routing of one payment may cost, in msat."`
 	RiskRounds     int     `toml:"risk_rounds" doc:"Rounds that may be paid ahead, which is what a relay that stops serving can keep."`
 	MinGoodput     int64   `toml:"min_goodput" doc:"Bytes a second below which a round is bad service and not paid; judged only while somebody waits for bytes."`
-	Continue       bool    `toml:"continue" doc:"Go on at the same relay when a pay stream ends, so that a download outlives it; the relay can link the two."`
+
+	MaxFirstByte  Duration `toml:"max_first_byte" doc:"A first byte of an answer that comes later is bad service and not paid; 0s: no limit."`
+	SlowestShare  float64  `toml:"slowest_share" doc:"Share of the median pace of this client's other recent circuits below which a circuit is bad service; 0: no limit."`
+	SpareCircuits int      `toml:"spare_circuits" doc:"Circuits kept built and unpaid for the next app, at most; 0: each is built when it is needed."`
+	PayMiddle     bool     `toml:"pay_middle" doc:"Pay the middle relay too, if it asks for it, on its word: nothing shows what it did for the money."`
+	AtCap         string   `toml:"at_cap" doc:"What becomes of connections when the budget or a cap lets nobody be paid: refuse them, or free, through tor's ordinary circuits."`
+	Continue      bool     `toml:"continue" doc:"Stay at the same relay when a pay stream ends, which can link the two; false: new connections get another circuit, and the old one goes on only while some are open."`
 }
 
 // Relay makes tops a payee.

@@ -25,6 +25,7 @@ func defaultClient() *Client {
 		HourMsat: 100_000, DayMsat: 1_000_000, TotalMsat: 10_000_000, ControllerMsat: 100_000,
 		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
 		MinGoodput: 4 << 10, Continue: true,
+		MaxFirstByte: Duration(20 * time.Second), SlowestShare: 0.1, SpareCircuits: 2, AtCap: string(policies.Refuse),
 	}
 }
 

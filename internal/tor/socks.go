@@ -38,7 +38,7 @@ func (c *StreamConn) request(ctx context.Context, host string, port uint16) erro
 		return fmt.Errorf("host name of %d bytes", len(host))
 	}
 	stop := c.bound(ctx)
-	err := c.greet()
+	err := greet(c.Conn, c.stream.username, "x") // tor wants a password; it means nothing
 	if err == nil {
 		connect := append([]byte{5, 1, 0, 3, byte(len(host))}, host...)
 		_, err = c.Conn.Write(append(connect, byte(port>>8), byte(port)))
@@ -52,25 +52,32 @@ func (c *StreamConn) request(ctx context.Context, host string, port uint16) erro
 	return nil
 }
 
-func (c *StreamConn) greet() error {
-	const password = "x" // tor wants one; it means nothing
+// greet shows a user name and a password (RFC 1928 §3, RFC 1929). tor wants both,
+// and neither empty: an empty pair is said as no authentication.
+func greet(conn net.Conn, user, password string) error {
+	method := byte(2)
+	if user == "" && password == "" {
+		method = 0
+	}
 	var answer [2]byte
-	if _, err := c.Conn.Write([]byte{5, 1, 2}); err != nil {
+	if _, err := conn.Write([]byte{5, 1, method}); err != nil {
 		return err
 	}
-	if _, err := io.ReadFull(c.Conn, answer[:]); err != nil {
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return err
 	}
-	if answer != [2]byte{5, 2} {
+	if answer != [2]byte{5, method} {
 		return errors.New("it takes no username")
 	}
-	name := c.stream.username
-	auth := append([]byte{1, byte(len(name))}, name...)
+	if method == 0 {
+		return nil
+	}
+	auth := append([]byte{1, byte(len(user))}, user...)
 	auth = append(append(auth, byte(len(password))), password...)
-	if _, err := c.Conn.Write(auth); err != nil {
+	if _, err := conn.Write(auth); err != nil {
 		return err
 	}
-	if _, err := io.ReadFull(c.Conn, answer[:]); err != nil {
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return err
 	}
 	if answer != [2]byte{1, 0} {
@@ -136,11 +143,7 @@ func (c *StreamConn) arrive() error {
 		return c.failure
 	}
 	if code := c.answer[1]; code != 0 {
-		text, ok := socksErrors[code]
-		if !ok {
-			text = fmt.Sprintf("code %d", code)
-		}
-		c.failure = c.explain(errors.New("tor's SocksPort: " + text))
+		c.failure = c.explain(SocksError(code))
 		return c.failure
 	}
 	c.through, c.answer = true, nil
