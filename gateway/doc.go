@@ -48,8 +48,9 @@
 // and own addresses, relays' OR ports, and every IPv6 form that embeds such an
 // address. They are judged on the address that is dialled, in the moment
 // between socket(2) and connect(2), so a name that resolves to something else
-// the second time gains nothing. Where a pay stream connects to is written
-// nowhere and kept nowhere.
+// the second time gains nothing. Names are resolved by a [DNS], which keeps
+// answers for as long as they say; a name's addresses are tried as RFC 8305 has
+// it. Where a pay stream connects to is written nowhere and kept nowhere.
 //
 // # The payer's side
 //

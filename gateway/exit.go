@@ -6,14 +6,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/el-tor/tops/paystream"
 )
 
-// Resolver is the part of *net.Resolver that an [Exit] asks.
+// Resolver is the part of *net.Resolver that an [Exit] asks. [DNS] is the one
+// that a relay uses.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -25,8 +25,8 @@ type ExitConfig struct {
 	Own    func(netip.Addr) bool     // whether an address is this machine's: see [OwnAddresses]
 	Relay  func(netip.AddrPort) bool // whether it is a relay's OR port
 
-	Resolver    Resolver      // *net.Resolver in Go, if nil
-	Lookups     int           // at once, 64
+	Resolver    Resolver      // a [DNS] that asks the system's name servers, if nil
+	Lookups     int           // at once, 512
 	DNSTimeout  time.Duration // for one name, 10 s
 	DialTimeout time.Duration // for one target, names and all its addresses, 20 s
 }
@@ -44,55 +44,11 @@ func NewExit(cfg ExitConfig) (*Exit, error) {
 		return nil, errors.New("an exit needs to know its own addresses and those of relays")
 	}
 	if cfg.Resolver == nil {
-		cfg.Resolver = &net.Resolver{PreferGo: true} // cgo's reads addresses in octal and hex
+		cfg.Resolver = NewDNS(DNSConfig{})
 	}
 	cfg.DNSTimeout = cmp.Or(cfg.DNSTimeout, 10*time.Second)
 	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 20*time.Second)
-	return &Exit{cfg: cfg, lookups: make(chan struct{}, cmp.Or(cfg.Lookups, 64))}, nil
-}
-
-// maxAddrs is how many of a name's addresses are tried.
-const maxAddrs = 4
-
-// Dial connects to the target: to the first of its addresses that may be and
-// can be reached, IPv4 first as tor's exits have it.
-func (e *Exit) Dial(ctx context.Context, t Target) (*net.TCPConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.DialTimeout)
-	defer cancel()
-	addrs, err := e.resolve(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !e.allowed(netip.AddrPortFrom(a, t.Port)) })
-	if len(addrs) == 0 {
-		return nil, ErrPolicy
-	}
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return cmp.Compare(a.BitLen(), b.BitLen()) })
-	addrs = addrs[:min(len(addrs), maxAddrs)]
-	for i, a := range addrs {
-		var conn *net.TCPConn
-		conn, err = e.dialOne(ctx, netip.AddrPortFrom(a, t.Port), len(addrs)-i)
-		if err == nil {
-			return conn, nil
-		}
-	}
-	return nil, targetError(err)
-}
-
-// dialOne dials one address in its share of the time that is left.
-func (e *Exit) dialOne(ctx context.Context, to netip.AddrPort, share int) (*net.TCPConn, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(share))
-		defer cancel()
-	}
-	d := net.Dialer{ControlContext: e.control, KeepAlive: time.Minute}
-	d.SetMultipathTCP(false) // its sockets cannot be spliced
-	conn, err := d.DialContext(ctx, "tcp", to.String())
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil
+	return &Exit{cfg: cfg, lookups: make(chan struct{}, cmp.Or(cfg.Lookups, 512))}, nil
 }
 
 // control looks at the address that the socket is about to be connected to: the
