@@ -41,6 +41,10 @@
 // read; TCP holds the sender back until the engine allows more. Bytes go from
 // socket to socket inside the kernel (splice(2), through [net.TCPConn.ReadFrom]).
 //
+// With [Config.Uplink] there is a second thing to take before a chunk is read: a
+// turn. The uplink is shared between pay streams, not connections, and max-min
+// fairly: what one pay stream leaves goes to the others.
+//
 // # The exit
 //
 // An [Exit] dials the targets: an exit [Policy] in tor's syntax, and on top of

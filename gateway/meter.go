@@ -25,6 +25,7 @@ type busy struct {
 	conns map[*conn]struct{}
 	rate  *rate.Limiter // of new connections; it outlives them, or reconnecting would reset it
 	wake  chan struct{} // closed when a tunnel that waits should look again; nil while none waits
+	flow  flow          // its part of the uplink; guarded by that
 }
 
 // wakeLocked lets every waiting tunnel look again.
@@ -73,6 +74,13 @@ func (m *meter) giveBack(n int64) {
 	defer m.mu.Unlock()
 	m.used -= n
 	m.wakeLocked()
+}
+
+// flow is the meter's part of the uplink.
+func (m *meter) flow() *flow {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &m.busyLocked().flow
 }
 
 // meters is the engine's hold on the gateway: a [paystream.Carrier].

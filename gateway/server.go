@@ -57,6 +57,7 @@ type Config struct {
 	Unauthorized   int           // of them without a pay stream, 512
 	PayStreamConns int           // of one pay stream, 128
 	PayStreamRate  int           // new tunnels of one pay stream, a second, 32; twice that in a burst
+	Uplink         int64         // bytes a second for all tunnels together, shared fairly between pay streams; 0: no limit
 	HeadTimeout    time.Duration // for one request, 5 s
 	PayeeTimeout   time.Duration // for the payee's answer, 20 s
 	IdleTimeout    time.Duration // of a tunnel on which nothing moves, 10 min to twice that
@@ -71,7 +72,8 @@ type Config struct {
 type Server struct {
 	cfg Config
 	meters
-	payee atomic.Pointer[Payee]
+	uplink *uplink // nil if it has no limit
+	payee  atomic.Pointer[Payee]
 
 	connsMu sync.Mutex
 	conns   map[*conn]*list.Element // nil for those that have shown a pay stream
@@ -96,7 +98,11 @@ func NewServer(cfg Config) *Server {
 	if cfg.Failed == nil {
 		cfg.Failed = func(error) {}
 	}
-	return &Server{cfg: cfg, meters: meters{by: make(map[paystream.Handle]*meter)}, conns: make(map[*conn]*list.Element)}
+	s := &Server{cfg: cfg, meters: meters{by: make(map[paystream.Handle]*meter)}, conns: make(map[*conn]*list.Element)}
+	if cfg.Uplink > 0 {
+		s.uplink = newUplink(cfg.Uplink)
+	}
+	return s
 }
 
 // SetPayee gives the server whom to ask. The two need each other, so one comes

@@ -64,7 +64,7 @@ func (t *tunnel) copy(dst, src *net.TCPConn) error {
 		if err != nil {
 			return err
 		}
-		m, n := t.take(min(n, chunk))
+		m, n := t.takeTurn(min(n, chunk))
 		if n == 0 {
 			return net.ErrClosed
 		}
@@ -82,7 +82,7 @@ func (t *tunnel) copy(dst, src *net.TCPConn) error {
 // send passes bytes on that were read with the head.
 func (t *tunnel) send(b []byte) error {
 	for len(b) > 0 {
-		_, n := t.take(int64(len(b)))
+		_, n := t.takeTurn(int64(len(b)))
 		if n == 0 {
 			return net.ErrClosed
 		}
@@ -92,6 +92,25 @@ func (t *tunnel) send(b []byte) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// takeTurn is take, and then waits for the pay stream's turn if the uplink is
+// limited.
+func (t *tunnel) takeTurn(n int64) (*meter, int64) {
+	u := t.server.uplink
+	if u == nil {
+		return t.take(n)
+	}
+	m, n := t.take(min(n, u.quantum))
+	if n == 0 {
+		return m, 0
+	}
+	given := u.take(m.flow(), n, t.done)
+	if given < n {
+		m.giveBack(n - given)
+	}
+	t.moved.Store(true)
+	return m, given
 }
 
 // take reserves up to n bytes from the meter of the pay stream that the tunnel
