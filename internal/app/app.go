@@ -54,6 +54,7 @@ type App struct {
 	client    *client.Client
 	relay     *relay.Relay
 	engine    *control.Engine
+	options   *control.Options
 
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
@@ -75,8 +76,10 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		return err
 	}
 	a.engine = &control.Engine{Version: o.Version, Client: a.client, Books: a.books, Events: &a.events, Wallet: a.wallet}
+	a.options = &control.Options{Client: cfg.Client}
 	if a.relay != nil {
 		a.engine.Payee, a.engine.Relay = a.relay.Payee, a.relay.Terms()
+		a.options.Relay = a.relay
 	}
 	defer a.logEvents()()
 	if a.policy != nil && o.Policy != nil {
@@ -124,7 +127,7 @@ func (a *App) serveSOCKS(ctx context.Context, ln net.Listener) error {
 func (a *App) proxy() *proxy.Server {
 	srv := &proxy.Server{
 		Dial:   proxy.Dialer(a.cfg.Tor.Control),
-		Engine: a.engine, Terms: a.engine, Attach: a.engine,
+		Engine: a.engine, Terms: a.engine, Conf: a.options, Attach: a.engine,
 		OnError: func(c proxy.Controller, err error) {
 			a.log.Warn().Str("controller", c.String()).Err(err).Msg("controller")
 		},

@@ -21,7 +21,12 @@ type controller struct {
 // controller connects, subscribed to PAYSTREAM events; it hangs up with the test.
 func (w *world) controller(t *testing.T) *controller {
 	t.Helper()
-	conn, err := tor.Dial(t.Context(), tor.Options{Address: w.controlSocket()})
+	return controllerAt(t, w.controlSocket())
+}
+
+func controllerAt(t *testing.T, socket string) *controller {
+	t.Helper()
+	conn, err := tor.Dial(t.Context(), tor.Options{Address: socket})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ func TestWorld(t *testing.T) {
 		{"information", (*world).information},
 		{"extend", (*world).extendBadly},
 		{"self-paid", (*world).selfPaid},
+		{"payment options", (*world).paymentOptions},
 		{"controller", (*world).badControllers},
 		{"gateway", (*world).badRequests},
 		{"targets", (*world).badTargets},
@@ -182,12 +183,14 @@ func (w *world) startRelay(t *testing.T, change func(*config.Relay)) {
 control = "unix:%s"
 [lightning]
 rpc = %q
+[proxy]
+listen = ["unix:%s"]
 [relay]
 interval = "%s"
 grace = "%s"
 rounds = %d
 exit_policy = "accept *:*"
-`, filepath.Join(w.dir, "relay"), w.exit.ControlSocket, w.rpc("payee"), interval, grace, rounds)
+`, filepath.Join(w.dir, "relay"), w.exit.ControlSocket, w.rpc("payee"), w.relayControlSocket(), interval, grace, rounds)
 	if change != nil {
 		change(cfg.Relay)
 	}
@@ -232,6 +235,9 @@ const socksPort = "127.0.0.1:9150"
 
 // controlSocket is the client's control port: tor's, with the words of TOPS.
 func (w *world) controlSocket() string { return filepath.Join(w.dir, "control.sock") }
+
+// relayControlSocket is the relay's.
+func (w *world) relayControlSocket() string { return filepath.Join(w.dir, "relay-control.sock") }
 
 // reachable waits until the relay's gateway answers through tor: an exit enforces
 // a changed policy about a second after it was set.

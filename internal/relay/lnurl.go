@@ -116,10 +116,20 @@ func answer(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
+// serveAddress answers as the relay's Lightning Address, by the terms of the moment.
+func (r *Relay) serveAddress() http.Handler {
+	a := r.address()
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		a := a
+		a.MaxMsat = mostMsat(r.Terms())
+		a.ServeHTTP(w, q)
+	})
+}
+
 // address is the relay's, as its configuration has it.
 func (r *Relay) address() Address {
 	return Address{
-		Name: r.cfg.Relay.LightningAddress, MaxMsat: mostMsat(r.Payee.Terms()),
+		Name: r.cfg.Relay.LightningAddress, MaxMsat: mostMsat(r.Terms()),
 		Invoice: r.InvoiceForNote, Ahead: r.InvoiceAhead, Strangers: rate.NewLimiter(2, 10),
 	}
 }

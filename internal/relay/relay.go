@@ -14,7 +14,6 @@ import (
 	"github.com/el-tor/tops/internal/statefile"
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/paystream"
-	"github.com/el-tor/tops/policies"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -53,7 +52,9 @@ type Relay struct {
 	server   *gateway.Server
 	listener net.Listener
 	lnurl    net.Listener // nil without a Lightning Address
-	options  []tor.Setting
+	self     self
+	own      []netip.Addr // every address of the machine
+	offers   atomic.Pointer[[]string]
 	ports    atomic.Pointer[map[netip.AddrPort]bool]
 }
 
@@ -80,21 +81,20 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	if err != nil {
 		return nil, err
 	}
-	terms, offers, err := r.terms(ctx, me)
+	r.self = me
+	if r.own, err = me.ownAddresses(); err != nil {
+		return nil, err
+	}
+	terms, err := r.offer(ctx, r.ConfiguredTerms())
 	if err != nil {
 		return nil, err
 	}
-	own, err := me.ownAddresses()
-	if err != nil {
-		return nil, err
-	}
-	r.options = Options(terms, own, me.wasExit)
 	if r.server, err = r.gateway(ctx, me); err != nil {
 		return nil, err
 	}
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
-		Ours:    func(id string) bool { return slices.Contains(offers, id) },
+		Ours:    func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
 		Now:     cfg.Now,
 		Opening: opening(cfg.Relay),
 		Emit:    cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
@@ -130,9 +130,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.Payee.Run(ctx) })
 	g.Go(func() error { return r.followConsensus(ctx) })
 	if r.lnurl != nil {
-		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.address()) })
+		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })
 	}
-	if err := r.settings.Set(ctx, r.options...); err != nil {
+	if err := r.publish(ctx); err != nil {
 		return fmt.Errorf("set tor's options: %w", err)
 	}
 	err := g.Wait()
@@ -152,31 +152,6 @@ func (r *Relay) Close() error {
 		}
 	}
 	return r.tor.Close()
-}
-
-// terms makes the relay's terms of its configuration and its offer, of which
-// there is one for each set of terms and relay: equal offers of one node are one
-// offer, and several relays may share a node. offers are the ids of this one and of
-// all before it: pay streams go on under the terms that they began with.
-func (r *Relay) terms(ctx context.Context, me self) (t policies.Terms, offers []string, err error) {
-	t = policies.DefaultTerms(me.fingerprint, policies.Descriptor{}, netip.AddrPortFrom(me.addr, r.cfg.Relay.Port))
-	t = r.cfg.Relay.Terms(t)
-	prefix := "TOPS relay " + me.fingerprint
-	offer, err := r.cfg.Node.Offer(ctx, prefix+" "+t.ContactWords())
-	if err != nil {
-		return t, nil, fmt.Errorf("make an offer: %w", err)
-	}
-	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
-	if address := r.cfg.Relay.LightningAddress; address != "" {
-		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
-	}
-	if err := t.Validate(); err != nil {
-		return t, nil, fmt.Errorf("these terms cannot be offered: %w", err)
-	}
-	if offers, err = r.cfg.Node.OfferIDs(ctx, prefix); err != nil {
-		return t, nil, fmt.Errorf("list this relay's offers: %w", err)
-	}
-	return t, offers, nil
 }
 
 // gateway makes the server, for connections from the relay's own tor.
