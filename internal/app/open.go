@@ -69,7 +69,8 @@ func (a *App) open(ctx context.Context) (err error) {
 	wallet := cln.NewWallet(a.node, cln.WalletOptions{Now: a.clock.Now, Addresses: &cln.Addresses{Dial: a.dialAddress}})
 	a.client, err = client.New(ctx, client.Config{
 		Client: a.cfg.Client, Tor: torOptions, Journal: a.books, StateFile: ClientStateFile(a.cfg),
-		Wallet: wallet, Payable: wallet.Payable,
+		BookFile: filepath.Join(a.cfg.DataDir, "experience.json"),
+		Wallet:   wallet, Payable: wallet.Payable,
 		Able:  a.health.able,
 		Spent: spent, Accounts: a.accounts(), Now: a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
 	})

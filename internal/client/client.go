@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/experience"
 	"github.com/el-tor/tops/internal/statefile"
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/paystream"
@@ -25,6 +26,7 @@ type Config struct {
 	Spent     []policies.Spending // what the books say was spent, and is held
 	Accounts  map[string]int64    // msat in 24 hours, for controllers whose access profile has a budget of its own
 	StateFile string              // where the tor options that have to be put back are kept
+	BookFile  string              // where the experience with relays is kept
 	Now       func() time.Time
 
 	Emit   func(paystream.Event) // must return at once
@@ -46,6 +48,7 @@ type Client struct {
 	circuits *tor.Circuits
 	attacher *tor.Attacher
 	tor      *tor.Client
+	book     *experience.Book       // how relays have served
 	live     []paystream.PayerStatus // what the journal knew at the start
 
 	ctx    context.Context // of all that runs; ends with Run
@@ -72,6 +75,7 @@ func New(ctx context.Context, cfg Config) (_ *Client, err error) {
 	if err := c.policy.Validate(); err != nil {
 		return nil, err
 	}
+	c.openBook()
 	c.budget = newBudget(cfg)
 	c.Payer = paystream.NewPayer(paystream.PayerConfig{
 		Wallet: &plainWallet{Wallet: cfg.Wallet, failed: c.failed}, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
@@ -109,6 +113,7 @@ func (c *Client) Run(ctx context.Context) error {
 	defer c.stop()
 	g, gctx := errgroup.WithContext(c.ctx)
 	g.Go(func() error { return c.Payer.Run(gctx) })
+	g.Go(func() error { c.book.Run(gctx, c.failed); return nil })
 	c.resume(c.ctx)
 
 	select {

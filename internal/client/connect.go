@@ -170,7 +170,7 @@ const makeTries = 3
 func (c *Client) makeOne(ctx context.Context) (p *circuit, err error) {
 	for range makeTries {
 		var path []string
-		if path, err = c.choosePath(ctx); err != nil {
+		if path, err = c.choosePath(ctx, pathRequest{}); err != nil {
 			return nil, err
 		}
 		if p, err = c.extend(ctx, "", path, nil); err != nil {

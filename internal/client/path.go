@@ -42,7 +42,15 @@ func (c *Client) consensus(ctx context.Context) ([]node, error) {
 }
 
 // ChoosePath picks a path as for an app's connection.
-func (c *Client) ChoosePath(ctx context.Context) ([]string, error) { return c.choosePath(ctx) }
+func (c *Client) ChoosePath(ctx context.Context) ([]string, error) {
+	return c.choosePath(ctx, pathRequest{})
+}
+
+// A pathRequest says what a path is for.
+type pathRequest struct {
+	Exclude []string // exits that will not do, by fingerprint: those that have just failed
+	Port    uint16   // where the connection goes: tor's LongLivedPorts need stable relays; 0: anywhere
+}
 
 // PaidRelays are the terms of the relays that ask to be paid and that the policy
 // accepts: of those that the user named, or else of all.
@@ -61,12 +69,12 @@ func (c *Client) PaidRelays(ctx context.Context) ([]policies.Terms, error) {
 }
 
 // choosePath picks three relays: an exit that is paid, a guard, and one between.
-func (c *Client) choosePath(ctx context.Context) ([]string, error) {
+func (c *Client) choosePath(ctx context.Context, r pathRequest) ([]string, error) {
 	nodes, err := c.consensus(ctx)
 	if err != nil {
 		return nil, err
 	}
-	exit, err := c.chooseExit(ctx, nodes)
+	exit, err := c.chooseExit(ctx, nodes, r)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +110,12 @@ func (c *Client) candidates(nodes []node) []string {
 
 // chooseExit picks the cheapest relay whose terms the policy accepts, among those
 // that the user named or else all that publish terms.
-func (c *Client) chooseExit(ctx context.Context, nodes []node) (string, error) {
+func (c *Client) chooseExit(ctx context.Context, nodes []node, r pathRequest) (string, error) {
 	best, price, last := "", int64(0), policies.ErrNoTerms
 	for _, fp := range c.candidates(nodes) {
+		if slices.Contains(r.Exclude, fp) {
+			continue
+		}
 		t, known, err := c.terms(ctx, fp)
 		switch {
 		case err != nil:
