@@ -48,7 +48,7 @@ type Client struct {
 	circuits *tor.Circuits
 	attacher *tor.Attacher
 	tor      *tor.Client
-	book     *experience.Book       // how relays have served
+	book     *experience.Book        // how relays have served
 	live     []paystream.PayerStatus // what the journal knew at the start
 
 	ctx    context.Context // of all that runs; ends with Run

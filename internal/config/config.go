@@ -60,6 +60,8 @@ type Client struct {
 	PayMiddle     bool     `toml:"pay_middle" doc:"Pay the middle relay too, if it asks for it, on its word: nothing shows what it did for the money."`
 	AtCap         string   `toml:"at_cap" doc:"What becomes of connections when the budget or a cap lets nobody be paid: refuse them, or free, through tor's ordinary circuits."`
 	Continue      bool     `toml:"continue" doc:"Stay at the same relay when a pay stream ends, which can link the two; false: new connections get another circuit, and the old one goes on only while some are open."`
+
+	ExperienceHalfLife Duration `toml:"experience_half_life" doc:"How long it takes until what a relay was like counts for half when the next is chosen."`
 }
 
 // Relay makes tops a payee.

@@ -26,6 +26,7 @@ func defaultClient() *Client {
 		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
 		MinGoodput: 4 << 10, Continue: true,
 		MaxFirstByte: Duration(20 * time.Second), SlowestShare: 0.1, SpareCircuits: 2, AtCap: string(policies.Refuse),
+		ExperienceHalfLife: Duration(3 * 24 * time.Hour),
 	}
 }
 

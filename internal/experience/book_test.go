@@ -15,9 +15,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+const halfLife = 3 * 24 * time.Hour
+
 func testBook(t *testing.T, path string) *Book {
 	t.Helper()
-	b, err := Open(path, Options{HalfLife: DefaultHalfLife, Now: time.Now})
+	b, err := Open(path, Options{HalfLife: halfLife, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +34,13 @@ func TestDecay(t *testing.T) {
 		b.GoodRound("A")
 		b.Goodput("A", 4<<20, 2*time.Second)
 		b.FirstByte("A", 300*time.Millisecond)
-		time.Sleep(DefaultHalfLife)
+		time.Sleep(halfLife)
 		s := b.Score("A")
 		if !near(s.Good, 0.5) || s.Goodput() != 2<<20 || s.FirstByte() != 300*time.Millisecond {
 			t.Errorf("after a half-life: %+v, goodput %d, first byte %v", s, s.Goodput(), s.FirstByte())
 		}
 		b.BadRound("A")
-		time.Sleep(DefaultHalfLife)
+		time.Sleep(halfLife)
 		if s := b.Score("A"); !near(s.Good, 0.25) || !near(s.Bad, 0.5) {
 			t.Errorf("after another: %+v", s)
 		}
@@ -156,7 +158,7 @@ func TestBadFile(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	b := New("", Options{HalfLife: DefaultHalfLife, Now: time.Now})
+	b := New("", Options{HalfLife: halfLife, Now: time.Now})
 	for range 10 {
 		b.GoodRound("fast")
 		b.GoodRound("middling")
@@ -184,7 +186,7 @@ func TestJudge(t *testing.T) {
 func TestJudgeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1_700_000_000, 0)
-		b := New("", Options{HalfLife: DefaultHalfLife, Now: func() time.Time { return now }})
+		b := New("", Options{HalfLife: halfLife, Now: func() time.Time { return now }})
 		relay := rapid.SampledFrom([]string{"A", "B", "C"})
 		t.Repeat(map[string]func(*rapid.T){
 			"good": func(t *rapid.T) {

@@ -1,9 +1,6 @@
 package experience
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // How much must have been seen before it counts for more than what is usual.
 const (
@@ -79,7 +76,3 @@ func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
 }
-
-// DefaultHalfLife is how long it takes what was seen to count for half, unless
-// somebody says otherwise.
-const DefaultHalfLife = 3 * 24 * time.Hour
