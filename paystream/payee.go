@@ -29,8 +29,8 @@ type PayeeConfig struct {
 	// Now is a clock that neither jumps nor stops while the process lives.
 	Now func() time.Time
 
-	// Opening says what is asked of an intent before anything is served; nil asks
-	// for nothing.
+	// Opening says what is asked of an intent before anything is served, one call
+	// at a time: see [Ladder]. It must not call back; nil asks for nothing.
 	Opening func(Load) Opening
 
 	// OutageGrace is how long a relay serves while its own node is away; after it
@@ -72,7 +72,8 @@ type Payee struct {
 	unwritten  map[*payeeStream]struct{} // changed, and the journal does not know it yet
 	expendable []*payeeStream            // over and never credited, oldest first
 	live       int                       // pay streams that are not over
-	free       int                       // of them, those that nothing was credited to
+	free       int                       // of them, those that have paid for no round yet
+	newcomers  perMinute                 // intents that brought no money
 	payIndex   uint64                    // delivered
 	committed  uint64                    // durable
 	node       nodeWatch

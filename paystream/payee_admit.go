@@ -86,7 +86,7 @@ func (p *Payee) openLocked(s *payeeStream, in Intent, brought []Settlement, now 
 		if err := p.continueLocked(s, *in.Continues, now); err != nil {
 			return err
 		}
-	} else if err := p.askLocked(s, brought); err != nil {
+	} else if err := p.askLocked(s, brought, now); err != nil {
 		return err
 	}
 	if err := p.roomLocked(); err != nil {
@@ -96,7 +96,7 @@ func (p *Payee) openLocked(s *payeeStream, in Intent, brought []Settlement, now 
 	p.byHash[s.hash], p.byHandle[s.handle] = s, s
 	p.notes.add(s)
 	p.live++
-	p.free++
+	p.countFreeLocked(s)
 	s.lastRound = uint8(s.round(now))
 	p.emitLocked(s, StatusIntent, now)
 	if s.continues != nil {
@@ -112,17 +112,18 @@ func (p *Payee) openLocked(s *payeeStream, in Intent, brought []Settlement, now 
 }
 
 // askLocked asks a new pay stream for what the opening demands.
-func (p *Payee) askLocked(s *payeeStream, brought []Settlement) error {
+func (p *Payee) askLocked(s *payeeStream, brought []Settlement, now time.Time) error {
 	if len(brought) > 0 {
 		if feeMsat, ok := s.admits(brought); ok {
 			s.feeMsat = feeMsat
 			return nil
 		}
 	}
-	if p.node.away(p.cfg.Now()) {
+	if p.node.away(now) {
 		return &Busy{RetryAfter: 30 * time.Second, Reason: "the relay's lightning node does not answer"}
 	}
-	opening := p.cfg.Opening(Load{PayStreams: p.live, Free: p.free})
+	opening := p.cfg.Opening(p.loadLocked(now))
+	p.newcomers.add(now)
 	if d := s.demand(opening, brought); d != nil {
 		return d
 	}

@@ -14,11 +14,11 @@ func (p *Payee) applyLocked(s *payeeStream, on payeeEvent, why Reason, now time.
 		delete(p.overdue, s)
 		p.live--
 		if !s.credited {
-			p.free--
 			p.expendable = append(p.expendable, s)
 		}
 	}
 	s.state = to
+	p.countFreeLocked(s)
 	changed := []*payeeStream{s}
 	switch act {
 	case actServe:

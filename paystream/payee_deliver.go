@@ -134,12 +134,8 @@ func (p *Payee) creditLocked(bookings []Booking, known []string) (again []Settle
 func (p *Payee) creditOneLocked(s *payeeStream, bk Booking) {
 	now := p.cfg.Now()
 	s.balanceMsat += bk.AmountMsat
-	if !s.credited {
-		s.credited = true
-		if !s.state.over() {
-			p.free--
-		}
-	}
+	s.credited = true
+	p.countFreeLocked(s)
 	if s.state.over() {
 		return // closed while its last payment became durable: credited, and excess
 	}

@@ -20,7 +20,7 @@ func (p *Payee) Check() error {
 		notes += s.tariff.Rounds + 1
 		if !s.state.over() {
 			live++
-			if !s.credited {
+			if !s.continued && s.paidThrough() < s.tariff.prices.FirstPriced() {
 				free++
 			}
 		}

@@ -1,13 +1,37 @@
 package paystream
 
-import (
-	"time"
-)
+import "time"
 
 // Load is how busy a payee is when an intent arrives.
 type Load struct {
+	Now        time.Time
 	PayStreams int // that are not over
-	Free       int // of them, that nothing was credited to yet
+	Free       int // of them, that have paid for no round yet; those that continue another do not count
+	Newcomers  int // intents of the last minute that brought no money, refused ones included
+}
+
+// Load is how busy the payee is now.
+func (p *Payee) Load() Load {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loadLocked(p.cfg.Now())
+}
+
+func (p *Payee) loadLocked(now time.Time) Load {
+	return Load{Now: now, PayStreams: p.live, Free: p.free, Newcomers: p.newcomers.count(now)}
+}
+
+// countFreeLocked counts the pay stream among the free ones for as long as it is
+// one.
+func (p *Payee) countFreeLocked(s *payeeStream) {
+	free := !s.state.over() && !s.continued && s.paidThrough() < s.tariff.prices.FirstPriced()
+	switch {
+	case free && !s.free:
+		p.free++
+	case !free && s.free:
+		p.free--
+	}
+	s.free = free
 }
 
 // Opening is what a payee asks of a new intent. Each step is dearer than the
@@ -20,6 +44,8 @@ const (
 	OpenFee                  // the opening fee of the terms, on top of the rounds
 	OpenAhead                // the first priced round, now
 )
+
+func (o Opening) String() string { return [...]string{"free", "fee", "ahead"}[o] }
 
 // demand is the 402 that an intent is answered with at this opening, less what
 // it brings already; nil if nothing is asked.

@@ -105,9 +105,7 @@ func (p *Payee) recoverOneLocked(r PayeeRecord, now time.Time) (*payeeStream, er
 	p.notes.add(s)
 	if !state.over() {
 		p.live++
-		if !s.credited {
-			p.free++
-		}
+		p.countFreeLocked(s)
 		if state != payeePending {
 			p.cfg.Carrier.Allow(s.handle, s.allowance()-s.bytes)
 		}

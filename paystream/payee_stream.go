@@ -23,6 +23,7 @@ type payeeStream struct {
 	reason      Reason
 	lastRound   uint8 // the round of the last event
 	credited    bool
+	free        bool // counted in Payee.free
 	continued   bool // it continues another, now or before that one was forgotten
 	journalled  bool
 }
