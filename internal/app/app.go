@@ -102,6 +102,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		g.Go(func() error { a.watchNode(gctx); return gctx.Err() })
 	}
 	g.Go(func() error { return a.serveStatus(gctx, a.askers) })
+	if a.books != nil {
+		g.Go(func() error { a.tidyBooks(gctx); return gctx.Err() })
+	}
 	for _, ln := range a.controllers {
 		g.Go(func() error { return a.proxy().Serve(gctx, ln) })
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -43,11 +44,32 @@ func (c *Client) check() error {
 	if half := time.Duration(c.ExperienceHalfLife); half < time.Hour || half > 365*24*time.Hour {
 		wrong = append(wrong, fmt.Errorf("client.experience_half_life is %s: use 1h to 8760h", half))
 	}
+	wrong = append(wrong, checkRetention("client", c.Retention))
 	return errors.Join(wrong...)
 }
 
+// checkRetention keeps the books from forgetting what an engine may still ask for.
+func checkRetention(table string, d Duration) error {
+	if d != 0 && time.Duration(d) < 24*time.Hour {
+		return fmt.Errorf("%s.retention is %s: use 24h or more, or 0s to keep everything", table, time.Duration(d))
+	}
+	return nil
+}
+
 func (r *Relay) check() error {
-	var wrong []error
+	wrong := []error{checkRetention("relay", r.Retention)}
+	if _, err := r.NameServers(); err != nil {
+		wrong = append(wrong, err)
+	}
+	if r.MaxFree < 0 || r.MaxNewcomers < 0 {
+		wrong = append(wrong, errors.New("relay.max_free and relay.max_newcomers cannot be negative: 0 asks every newcomer for money"))
+	}
+	if r.UplinkBytes < 0 || r.UplinkBytes > 0 && r.UplinkBytes < 16<<10 {
+		wrong = append(wrong, fmt.Errorf("relay.uplink_bytes is %d: use 16384 bytes a second or more, or 0 for no limit", r.UplinkBytes))
+	}
+	if r.PayStreamConns < 1 || r.PayStreamRate < 1 || r.IdleTimeout < Duration(time.Second) {
+		wrong = append(wrong, errors.New("relay.paystream_connections and relay.paystream_rate have to be 1 or more, relay.idle_timeout 1s or more"))
+	}
 	if (r.LightningAddress == "") != (r.LNURLListen == "") {
 		wrong = append(wrong, errors.New("relay.lightning_address and relay.lnurl_listen need each other"))
 	}
@@ -55,4 +77,19 @@ func (r *Relay) check() error {
 		wrong = append(wrong, errors.New("relay.ask_fee is set, but relay.fee_msat is 0: say how much"))
 	}
 	return errors.Join(wrong...)
+}
+
+// NameServers are the addresses of relay.resolver; port 53 if none is said.
+func (r *Relay) NameServers() (list []netip.AddrPort, err error) {
+	for _, s := range r.Resolver {
+		at, err := netip.ParseAddrPort(s)
+		if a, aerr := netip.ParseAddr(s); aerr == nil {
+			at, err = netip.AddrPortFrom(a, 53), nil
+		}
+		if err != nil || at.Port() == 0 {
+			return nil, fmt.Errorf("relay.resolver: %q is not the address of a name server, such as 127.0.0.1 or 127.0.0.1:53", s)
+		}
+		list = append(list, at)
+	}
+	return list, nil
 }

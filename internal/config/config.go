@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +61,7 @@ type Client struct {
 	SpareCircuits int      `toml:"spare_circuits" doc:"Circuits kept built and unpaid for the next app, at most; 0: each is built when it is needed."`
 	PayMiddle     bool     `toml:"pay_middle" doc:"Pay the middle relay too, if it asks for it, on its word: nothing shows what it did for the money."`
 	AtCap         string   `toml:"at_cap" doc:"What becomes of connections when the budget or a cap lets nobody be paid: refuse them, or free, through tor's ordinary circuits."`
+	Retention     Duration `toml:"retention" doc:"How long the books remember single pay streams that are over, at least 24h; then one sum a day is left of them; 0s: for ever."`
 	Continue      bool     `toml:"continue" doc:"Stay at the same relay when a pay stream ends, which can link the two; false: new connections get another circuit, and the old one goes on only while some are open."`
 
 	ExperienceHalfLife Duration `toml:"experience_half_life" doc:"How long it takes until what a relay was like counts for half when the next is chosen."`
@@ -66,12 +69,22 @@ type Client struct {
 
 // Relay makes tops a payee.
 type Relay struct {
-	Address     string   `toml:"address" doc:"The relay's public IPv4 address; empty: what tor says." example:"203.0.113.9"`
-	Port        uint16   `toml:"port" doc:"Port of the gateway, which only circuits through the relay beside it reach."`
-	From        []string `toml:"from" doc:"Addresses that the relay's own tor connects to the gateway from, if not the relay's." example:"203.0.113.9"`
-	ExitPolicy  string   `toml:"exit_policy" doc:"Where paying clients may connect: tor's exit policy syntax, or reduced."`
-	AskFee      bool     `toml:"ask_fee" doc:"Ask every newcomer for fee_msat before the free rounds, against those who come for these alone."`
-	MaxFree     int      `toml:"max_free" doc:"Free pay streams at once; beyond them newcomers pay their first round ahead."`
+	Address    string   `toml:"address" doc:"The relay's public IPv4 address; empty: what tor says." example:"203.0.113.9"`
+	Port       uint16   `toml:"port" doc:"Port of the gateway, which only circuits through the relay beside it reach."`
+	From       []string `toml:"from" doc:"Addresses that the relay's own tor connects to the gateway from, if not the relay's." example:"203.0.113.9"`
+	ExitPolicy string   `toml:"exit_policy" doc:"Where paying clients may connect: tor's exit policy syntax, or reduced."`
+	AskFee     bool     `toml:"ask_fee" doc:"Ask every newcomer for fee_msat before the free rounds, against those who come for these alone."`
+	Resolver   []string `toml:"resolver" doc:"Name servers that resolve what paying clients connect to; none: those of /etc/resolv.conf. They see every name." example:"127.0.0.1:53"`
+
+	MaxFree      int `toml:"max_free" doc:"Pay streams at once that have paid for no round yet; beyond them newcomers are asked for the opening fee, beyond twice as many for their first round ahead; 0: always."`
+	MaxNewcomers int `toml:"max_newcomers" doc:"Newcomers a minute that bring no money, with the same consequence; against floods of them."`
+
+	UplinkBytes    int64    `toml:"uplink_bytes" doc:"Bytes a second that all pay streams together may pass, shared fairly between them when they want more; a little below what the uplink carries; 0: no limit."`
+	PayStreamConns int      `toml:"paystream_connections" doc:"Connections that one pay stream may have at once."`
+	PayStreamRate  int      `toml:"paystream_rate" doc:"New connections a second of one pay stream; twice as many in a burst."`
+	IdleTimeout    Duration `toml:"idle_timeout" doc:"A connection on which nothing moves for so long is closed, at the latest after twice that."`
+
+	Retention   Duration `toml:"retention" doc:"How long the books remember single pay streams that are over, at least 24h; then one sum a day is left of them; 0s: for ever."`
 	OutageGrace Duration `toml:"outage_grace" doc:"How long to serve on while the Lightning node is away and nobody can be judged."`
 
 	// For payers without BOLT12: a Lightning Address in the place of the offer, and
@@ -95,8 +108,13 @@ type Relay struct {
 // Duration is a time.Duration in Go's notation.
 type Duration time.Duration
 
-// UnmarshalText reads "90s", "10m", …
+// UnmarshalText reads "90s", "10m", … and whole days, "90d".
 func (d *Duration) UnmarshalText(text []byte) error {
+	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		*d = Duration(time.Duration(n) * 24 * time.Hour)
+		return err
+	}
 	v, err := time.ParseDuration(string(text))
 	*d = Duration(v)
 	return err
@@ -104,6 +122,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // MarshalText writes what UnmarshalText reads: "10m", not "10m0s".
 func (d Duration) MarshalText() ([]byte, error) {
+	if day := Duration(24 * time.Hour); d > day && d%day == 0 {
+		return fmt.Appendf(nil, "%dd", d/day), nil
+	}
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

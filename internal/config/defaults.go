@@ -26,6 +26,7 @@ func defaultClient() *Client {
 		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
 		MinGoodput: 4 << 10, Continue: true,
 		MaxFirstByte: Duration(20 * time.Second), SlowestShare: 0.1, SpareCircuits: 2, AtCap: string(policies.Refuse),
+		Retention:          Duration(90 * 24 * time.Hour),
 		ExperienceHalfLife: Duration(3 * 24 * time.Hour),
 	}
 }
@@ -33,7 +34,8 @@ func defaultClient() *Client {
 func defaultRelay() *Relay {
 	t := policies.DefaultTerms("", policies.Descriptor{}, policies.Terms{}.Gateway)
 	return &Relay{
-		Port: 9402, ExitPolicy: "reduced", MaxFree: 1000, OutageGrace: Duration(10 * time.Minute),
+		Port: 9402, ExitPolicy: "reduced", OutageGrace: Duration(10 * time.Minute), Retention: Duration(90 * 24 * time.Hour),
+		MaxFree: 1000, MaxNewcomers: 600, PayStreamConns: 128, PayStreamRate: 32, IdleTimeout: Duration(10 * time.Minute),
 		RateMsat: t.RateMsat, Interval: Duration(t.Interval), Rounds: t.Rounds, FreeRounds: t.FreeRounds,
 		FreeBytes: t.FreeBytes, RoundBytes: t.RoundBytes, FinalMsat: t.FinalMsat, FeeMsat: t.FeeMsat,
 		Grace: Duration(t.Grace), Prepay: t.Prepay,

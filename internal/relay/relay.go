@@ -96,7 +96,7 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
 		Ours:    func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
 		Now:     cfg.Now,
-		Opening: opening(cfg.Relay),
+		Opening: (&paystream.Ladder{MaxFree: cfg.Relay.MaxFree, MaxNewcomers: cfg.Relay.MaxNewcomers, AskFee: cfg.Relay.AskFee}).Opening,
 		Emit:    cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
 	})
 	r.server.SetPayee(r.Payee)
@@ -173,7 +173,13 @@ func (r *Relay) gateway(ctx context.Context, me self) (*gateway.Server, error) {
 		return nil, err
 	}
 	r.ports.Store(&ports)
+	servers, err := r.cfg.Relay.NameServers()
+	if err != nil {
+		return nil, err
+	}
 	exit, err := gateway.NewExit(gateway.ExitConfig{
+		Resolver: gateway.NewDNS(gateway.DNSConfig{Servers: servers}),
+
 		Policy: policy,
 		Own:    gateway.OwnAddresses(from...),
 		Relay:  func(ap netip.AddrPort) bool { return (*r.ports.Load())[ap] },
@@ -185,6 +191,11 @@ func (r *Relay) gateway(ctx context.Context, me self) (*gateway.Server, error) {
 		Dial:   exit,
 		Source: func(a netip.Addr) bool { return slices.Contains(from, a.Unmap()) },
 		Failed: r.cfg.Failed,
+
+		Uplink:         r.cfg.Relay.UplinkBytes,
+		PayStreamConns: r.cfg.Relay.PayStreamConns,
+		PayStreamRate:  r.cfg.Relay.PayStreamRate,
+		IdleTimeout:    time.Duration(r.cfg.Relay.IdleTimeout),
 	}), nil
 }
 
@@ -201,22 +212,6 @@ func (r *Relay) followConsensus(ctx context.Context) error {
 		}
 		if ports, err := orPorts(ctx, r.tor); err == nil {
 			r.ports.Store(&ports)
-		}
-	}
-}
-
-// opening is the ladder that newcomers climb: free while there is room for free
-// ones, then the opening fee if the terms have one, then the first priced round
-// ahead.
-func opening(c *config.Relay) func(paystream.Load) paystream.Opening {
-	return func(l paystream.Load) paystream.Opening {
-		switch {
-		case l.Free >= 2*c.MaxFree:
-			return paystream.OpenAhead
-		case c.AskFee || l.Free >= c.MaxFree:
-			return paystream.OpenFee
-		default:
-			return paystream.OpenFree
 		}
 	}
 }
