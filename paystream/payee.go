@@ -59,6 +59,7 @@ type Payee struct {
 	// books is held from matching a settlement to its being durable and applied,
 	// so that no two of them race for the same balance. Taken before mu.
 	books sync.Mutex
+	doubt bool // the journal may know of credits that are not in memory; guarded by books
 
 	mu         sync.Mutex // guards everything below
 	terms      *tariff
@@ -269,6 +270,9 @@ func (p *Payee) noteLocked(changed []*payeeStream) {
 func (p *Payee) writeUnwritten(ctx context.Context) error {
 	p.books.Lock()
 	defer p.books.Unlock()
+	if err := p.reread(ctx); err != nil {
+		return err
+	}
 	var b PayeeBatch
 	p.mu.Lock()
 	now, todo := p.cfg.Now(), p.unwritten

@@ -13,6 +13,9 @@ import (
 func (p *Payee) Admit(ctx context.Context, in Intent) (View, error) {
 	p.books.Lock()
 	defer p.books.Unlock()
+	if err := p.reread(ctx); err != nil {
+		return View{}, noBooks
+	}
 
 	now := p.cfg.Now()
 	p.mu.Lock()
@@ -44,12 +47,15 @@ func (p *Payee) Admit(ctx context.Context, in Intent) (View, error) {
 			p.forgetLocked(s)
 			p.mu.Unlock()
 		}
-		return View{}, &Busy{RetryAfter: 5 * time.Second, Reason: "the relay cannot write its books"}
+		return View{}, noBooks
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.viewLocked(s, p.cfg.Now()), nil
 }
+
+// noBooks is the answer to an intent while the journal fails.
+var noBooks = &Busy{RetryAfter: 5 * time.Second, Reason: "the relay's books cannot be used"}
 
 // intentLocked finds the pay stream of an intent, or makes one that nobody
 // knows of yet.

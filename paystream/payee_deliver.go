@@ -45,6 +45,9 @@ const unbookedIndexes = 256
 // as unclaimed and has an owner by now is claimed in a second round.
 func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement) error {
 	for {
+		if err := p.reread(ctx); err != nil {
+			return err
+		}
 		now := p.cfg.Now()
 		var first map[*payeeStream]bool
 		p.mu.Lock()
@@ -73,8 +76,11 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 		// A commit that is abandoned half-way has an outcome nobody knows.
 		known, err := p.cfg.Journal.CommitPayee(context.WithoutCancel(ctx), b)
 		if err != nil {
+			p.doubt = true
+			signal(p.write)
 			return err
 		}
+		p.doubt = len(known) > 0
 		p.mu.Lock()
 		for s := range first {
 			s.journalled = true
@@ -85,7 +91,7 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 		todo = p.creditLocked(b.Bookings, known)
 		p.mu.Unlock()
 		if len(todo) == 0 {
-			return nil
+			return p.reread(ctx)
 		}
 		b = PayeeBatch{}
 	}
@@ -119,21 +125,22 @@ func (p *Payee) creditLocked(bookings []Booking, known []string) (again []Settle
 			if _, _, ok := p.notes.find(note); ok {
 				again = append(again, bk.Settlement)
 			} else {
+				p.dropUnclaimedLocked(note, bk.PaymentHash) // delivered again
 				p.unclaimed[note] = append(p.unclaimed[note], bk.Settlement)
 			}
 			continue
 		}
 		p.dropUnclaimedLocked(note, bk.PaymentHash)
 		if s := p.byHandle[bk.Handle]; bk.Kind == BookedCredit && s != nil {
-			p.creditOneLocked(s, bk)
+			p.creditOneLocked(s, bk.AmountMsat)
 		}
 	}
 	return again
 }
 
-func (p *Payee) creditOneLocked(s *payeeStream, bk Booking) {
+func (p *Payee) creditOneLocked(s *payeeStream, amountMsat int64) {
 	now := p.cfg.Now()
-	s.balanceMsat += bk.AmountMsat
+	s.balanceMsat += amountMsat
 	s.credited = true
 	p.countFreeLocked(s)
 	if s.state.over() {

@@ -1,13 +1,17 @@
 package paystream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/paystream/memjournal"
 	"github.com/el-tor/tops/policies"
 	"pgregory.net/rapid"
 )
@@ -47,7 +51,7 @@ func (s payeeStep) String() string { return fmt.Sprintf("%s(%d, %d)", s.do, s.wh
 var payeeSteps = []string{
 	"open", "open", "open", "pay", "pay", "pay", "pay", "pay", "sleep", "sleep", "sleep", "sleep", "sleep",
 	"again", "own ids", "foreign", "noise", "invoice", "continue", "continue", "end", "terms", "opening",
-	"crash", "crash", "set back", "journal", "node", "node", "backlog", "backlog", "backlog", "again and again", "use",
+	"crash", "crash", "set back", "journal", "lost answer", "lost answer", "node", "node", "backlog", "backlog", "backlog", "again and again", "use",
 }
 
 // payeeTermsVariants are few rounds and many, with a fee and without.
@@ -65,7 +69,72 @@ func payeeSpan(n int) time.Duration {
 	return spans[n%len(spans)]
 }
 
-var errDiskFull = errors.New("disk full")
+var (
+	errDiskFull   = errors.New("disk full")
+	errAnswerLost = errors.New("the connection to the database is lost")
+)
+
+// lossyBooks is a journal behind a connection that is lost behind a COMMIT: what
+// is said to have failed is durable all the same, now or by the next commit.
+type lossyBooks struct {
+	*memjournal.Journal
+
+	mu   sync.Mutex // guards those below
+	lose int        // so many answers more
+	late bool       // and those commits happen later
+	last time.Time  // that an answer was lost
+	held []paystream.PayeeBatch
+}
+
+// lately reports whether the payee cannot know yet what the journal has.
+func (b *lossyBooks) lately() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.last) < payeeNotices
+}
+
+func (b *lossyBooks) set(lose int, late bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lose, b.late = lose, late
+}
+
+func (b *lossyBooks) CommitPayee(ctx context.Context, batch paystream.PayeeBatch) ([]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.releaseLocked(ctx); err != nil {
+		return nil, err
+	}
+	switch {
+	case b.lose == 0:
+		return b.Journal.CommitPayee(ctx, batch)
+	case b.late:
+		batch.Streams, batch.Bookings = slices.Clone(batch.Streams), slices.Clone(batch.Bookings)
+		b.held = append(b.held, batch)
+	default:
+		if _, err := b.Journal.CommitPayee(ctx, batch); err != nil {
+			return nil, err
+		}
+	}
+	b.lose, b.last = b.lose-1, time.Now()
+	return nil, errAnswerLost
+}
+
+func (b *lossyBooks) release(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.releaseLocked(ctx)
+}
+
+func (b *lossyBooks) releaseLocked(ctx context.Context) error {
+	for len(b.held) > 0 {
+		if _, err := b.Journal.CommitPayee(ctx, b.held[0]); err != nil {
+			return err
+		}
+		b.held = b.held[1:]
+	}
+	return nil
+}
 
 // payeeLife is a relay, its payers, and what a bystander who sees everything
 // knows of them.
@@ -75,6 +144,7 @@ type payeeLife struct {
 	faults []error
 
 	*relay
+	lossy   *lossyBooks
 	payers  []*payeeCustomer
 	failing bool      // the journal
 	doubt   bool      // the journal failed once: what was decided then may be decided again
@@ -118,6 +188,8 @@ func (f faultTB) Errorf(format string, args ...any) { f.l.fault(format, args...)
 
 func (l *payeeLife) run(t *testing.T) {
 	l.relay = newRelay(faultTB{t, l}, payeeTermsVariants[l.terms])
+	l.lossy = &lossyBooks{Journal: l.journal}
+	l.books = l.lossy
 	l.settled = make(map[paystream.RoundID][]payeeMoney)
 	l.trouble = time.Now()
 	l.start()
@@ -150,6 +222,7 @@ func (l *payeeLife) run(t *testing.T) {
 func (l *payeeLife) heal() {
 	l.node.setLazy(false)
 	l.setFailing(false)
+	l.lossy.set(0, false)
 	l.setAway(false)
 	l.sleep(10 * time.Second)
 }
@@ -163,6 +236,9 @@ func (l *payeeLife) setFailing(failing bool) {
 	l.journal.Fail(nil)
 	l.trouble = time.Now()
 }
+
+// mayFail reports whether an error is one that the journal was told to make.
+func (l *payeeLife) mayFail(err error) bool { return l.failing || errors.Is(err, errAnswerLost) }
 
 func (l *payeeLife) setAway(away bool) {
 	l.node.setAway(away)
@@ -184,8 +260,12 @@ func (l *payeeLife) restartAfter(absence, setBack time.Duration) {
 	if l.failing {
 		l.setFailing(false) // a payee that cannot write does not start
 	}
+	l.lossy.set(0, false)
 	before := l.durable()
 	l.kill()
+	if err := l.lossy.release(l.t.Context()); err != nil {
+		l.fault("what the database still had to commit: %v", err)
+	}
 	time.Sleep(absence)
 	l.shift -= setBack
 	l.shifted += setBack
@@ -243,7 +323,7 @@ func (l *payeeLife) step(s payeeStep) {
 		next := payeeTermsVariants[s.n%len(payeeTermsVariants)]
 		if err := l.SetTerms(l.t.Context(), next); err == nil {
 			l.relay.terms = next
-		} else if !l.failing {
+		} else if !l.mayFail(err) {
 			l.fault("SetTerms: %v", err)
 		}
 	case "opening":
@@ -255,6 +335,9 @@ func (l *payeeLife) step(s payeeStep) {
 		l.restartAfter(payeeSpan(s.who), payeeSpan(s.n))
 	case "journal":
 		l.setFailing(!l.failing)
+	case "lost answer":
+		l.lossy.set(1+s.n%3, s.who%2 == 0)
+		l.doubt, l.trouble = true, time.Now()
 	case "node":
 		l.setAway(true)
 		l.sleep(payeeSpan(s.n))
@@ -267,7 +350,7 @@ func (l *payeeLife) step(s payeeStep) {
 		l.node.mu.Lock()
 		batch := l.node.paid[min(s.n, l.node.delivered):l.node.delivered]
 		l.node.mu.Unlock()
-		if err := l.Deliver(l.t.Context(), batch); err != nil {
+		if err := l.Deliver(l.t.Context(), batch); err != nil && !l.mayFail(err) {
 			l.fault("the same settlements again: %v", err)
 		}
 	default:
@@ -299,7 +382,7 @@ func (l *payeeLife) stepOf(s payeeStep, c *payeeCustomer) {
 		l.admit(next)
 	case "end":
 		_, err := l.End(l.t.Context(), c.hash, c.preimage)
-		if err != nil && !errors.Is(err, paystream.ErrUnknown) && !l.failing {
+		if err != nil && !errors.Is(err, paystream.ErrUnknown) && !l.mayFail(err) {
 			l.fault("End: %v", err)
 		}
 	case "use":
@@ -307,7 +390,7 @@ func (l *payeeLife) stepOf(s payeeStep, c *payeeCustomer) {
 		l.carrier.used[c.handle] += int64(s.n) << 18
 		l.carrier.mu.Unlock()
 		if s.who%2 == 0 {
-			if err := l.Checkpoint(l.t.Context()); err != nil && !l.failing {
+			if err := l.Checkpoint(l.t.Context()); err != nil && !l.mayFail(err) {
 				l.fault("Checkpoint: %v", err)
 			}
 		}

@@ -27,15 +27,8 @@ func (p *Payee) Recover(ctx context.Context) error {
 			changed = append(changed, s)
 		}
 	}
-	for _, r := range state.Streams {
-		s, o := p.byHandle[r.Handle], p.byHandle[r.Continues]
-		if s != nil && o != nil && s != o {
-			s.continues, o.continuedBy = o, s
-		}
-	}
-	for _, st := range state.Unclaimed {
-		p.unclaimed[noteOf(st)] = append(p.unclaimed[noteOf(st)], st)
-	}
+	p.tieLocked(state.Streams)
+	p.recoverUnclaimedLocked(state.Unclaimed)
 	for _, s := range p.byHandle {
 		p.scheduleLocked(s, now)
 	}
@@ -50,6 +43,68 @@ func (p *Payee) Recover(ctx context.Context) error {
 		return fmt.Errorf("journal what changed meanwhile: %w", err)
 	}
 	return nil
+}
+
+// reread takes up what the journal knows and memory does not. A commit that
+// failed may be durable all the same, or become so later: a connection to a
+// database can be lost behind the COMMIT. So after one that failed, and after one
+// that found payments booked already, the journal's word counts before anything
+// else is done. The caller holds p.books.
+func (p *Payee) reread(ctx context.Context) error {
+	if !p.doubt {
+		return nil
+	}
+	now := p.cfg.Now()
+	state, err := p.cfg.Journal.LoadPayee(context.WithoutCancel(ctx), now.Add(-RememberFor))
+	if err != nil {
+		signal(p.write) // which tries again
+		return fmt.Errorf("read the payee's journal again: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var changed []*payeeStream
+	for _, r := range state.Streams {
+		s := p.byHandle[r.Handle]
+		if s == nil && r.Closed.IsZero() { // an intent that was given up when its commit failed
+			if s, err = p.recoverOneLocked(r, now); err != nil {
+				return fmt.Errorf("recover pay stream %s: %w", r.Handle, err)
+			}
+			p.scheduleLocked(s, now)
+		}
+		if s == nil {
+			continue
+		}
+		if !s.journalled || s.balanceMsat != r.BalanceMsat {
+			s.journalled = true
+			changed = append(changed, s)
+		}
+		if more := r.BalanceMsat - s.balanceMsat; more > 0 {
+			p.creditOneLocked(s, more)
+		}
+	}
+	p.tieLocked(state.Streams)
+	clear(p.unclaimed)
+	p.recoverUnclaimedLocked(state.Unclaimed)
+	p.payIndex, p.committed = state.PayIndex, state.PayIndex
+	p.noteLocked(changed)
+	p.doubt = false
+	return nil
+}
+
+// tieLocked ties pay streams to those that they continue.
+func (p *Payee) tieLocked(list []PayeeRecord) {
+	for _, r := range list {
+		s, o := p.byHandle[r.Handle], p.byHandle[r.Continues]
+		if s != nil && o != nil && s != o {
+			s.continues, o.continuedBy = o, s
+		}
+	}
+}
+
+func (p *Payee) recoverUnclaimedLocked(list []Settlement) {
+	for _, st := range list {
+		p.unclaimed[noteOf(st)] = append(p.unclaimed[noteOf(st)], st)
+	}
 }
 
 // recoverTermsLocked takes up terms that were offered before; those that were in

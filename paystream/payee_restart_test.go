@@ -188,3 +188,46 @@ func TestAFullDiskEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// The answer to a commit is lost, and the commit is durable at once or a little
+// later: what was paid is credited, once, and nobody is cut for it.
+func TestACommitWithoutAnAnswer(t *testing.T) {
+	for name, late := range map[string]bool{"durable": false, "durable later": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, relayTerms(), func(r *relay) {
+				books := &lossyBooks{Journal: r.journal}
+				r.kill()
+				r.books = books
+				r.start()
+				p := r.open()
+				books.set(1, late)
+				p.pay(2)
+				p.sleepUntil(5 * time.Second)
+				if v := p.view(); v.BalanceMsat != 1000 || r.booked(p.handle, paystream.BookedCredit) != 1000 {
+					t.Errorf("balance %d msat, booked %d, want 1000", v.BalanceMsat, r.booked(p.handle, paystream.BookedCredit))
+				}
+
+				// Money that came before its intent: the intent is given up, and comes again.
+				q := r.newPayer()
+				q.payMsat(2, 1000)
+				books.set(1, late)
+				if _, err := r.Admit(t.Context(), q.intent); !errors.As(err, new(*paystream.Busy)) {
+					t.Errorf("an intent whose commit failed: %v, want Busy", err)
+				}
+				time.Sleep(time.Second)
+				if v := q.admit(); v.BalanceMsat != 1000 {
+					t.Errorf("balance %d msat, want 1000", v.BalanceMsat)
+				}
+				p.sleepUntil(2*time.Minute + 20*time.Second)
+				p.wantServed()
+				if v := q.view(); v.DueMsat == 0 {
+					t.Errorf("%+v, want it to live", v)
+				}
+				r.restart(0)
+				if v, w := p.view(), q.view(); v.BalanceMsat != 1000 || w.BalanceMsat != 1000 {
+					t.Errorf("after a restart %d and %d msat, want 1000 each", v.BalanceMsat, w.BalanceMsat)
+				}
+			})
+		})
+	}
+}

@@ -46,11 +46,12 @@ func (s *payeeStream) end() time.Time { return s.due(s.tariff.Rounds) }
 
 // late is when round r can be judged: its due time and the grace, or where an
 // outage of the node moved it. A round is never late before one that comes before
-// it, so a deadline that moved takes along the next ones that it passes.
+// it, so a deadline that moved takes along the next ones that it passes, those of
+// the pay stream that continues this one too.
 func (s *payeeStream) late(r int) time.Time {
-	late := s.due(r).Add(s.tariff.Grace)
-	if s.movedTo.After(late) {
-		return s.movedTo
+	late := latest(s.due(r).Add(s.tariff.Grace), s.movedTo)
+	if s.continues != nil {
+		late = latest(late, s.continues.movedTo)
 	}
 	return late
 }

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Journal) {
 		{"balance is the sum of credits", balanceIsTheSumOfCredits},
 		{"a payment is booked once", bookedOnce},
 		{"an unclaimed payment is claimed once", claimedOnce},
+		{"a batch may be committed again", committedAgain},
 		{"a batch that books twice is refused whole", twiceInABatch},
 		{"pay_index never goes back", payIndexNeverGoesBack},
 		{"loading leaves out what is old", leavesOutTheOld},

@@ -101,6 +101,22 @@ func claimedOnce(t *testing.T, j Journal) {
 	}
 }
 
+// Whoever did not hear that a batch is durable commits it again, and reads the
+// journal to know what is in it.
+func committedAgain(t *testing.T, j Journal) {
+	a := PayeeStream(1)
+	u := unclaimed(3, 7)
+	b := paystream.PayeeBatch{PayIndex: 3, Streams: []paystream.PayeeRecord{a}, Terms: []paystream.RetiredTerms{{Terms: Terms()}},
+		Bookings: []paystream.Booking{Credit(1, a.Handle, 1000), booking(2, paystream.BookedLate, a.Handle, 9), u}}
+	commit(t, j, b)
+	before := loadPayee(t, j)
+	same(t, "known", []string{PaymentHash(1), PaymentHash(2)}, commit(t, j, b))
+	same(t, "the journal", before, loadPayee(t, j))
+	if got := before.Streams[0].BalanceMsat; got != 1000 || len(before.Unclaimed) != 1 {
+		t.Errorf("balance %d msat, want 1000; unclaimed %v", got, before.Unclaimed)
+	}
+}
+
 func twiceInABatch(t *testing.T, j Journal) {
 	a := PayeeStream(1)
 	_, err := j.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 3, Streams: []paystream.PayeeRecord{a},
