@@ -18,17 +18,19 @@ import (
 )
 
 type cli struct {
-	Run     runCmd     `cmd:"" help:"Run the roles that a configuration names."`
-	Status  statusCmd  `cmd:"" help:"Show what a running tops is doing."`
-	Config  configCmd  `cmd:"" help:"Print, check and show the configuration."`
-	Ledger  ledgerCmd  `cmd:"" help:"Show the books."`
-	Relay   relayCmd   `cmd:"" help:"Set a relay's tor back to what it was."`
-	Proxy   proxyCmd   `cmd:"" help:"Run the control-port proxy alone, with no wallet and no configuration."`
-	Policy  policyCmd  `cmd:"" help:"Check, explain and learn what controllers may do."`
-	Demo    demoCmd    `cmd:"" help:"See it all happen on a private Tor network with play money."`
-	Sim     simCmd     `cmd:"" help:"Run play-money Lightning nodes."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	Guard   guardCmd   `cmd:"" hidden:""`
+	Run       runCmd       `cmd:"" help:"Run the roles that a configuration names."`
+	Status    statusCmd    `cmd:"" help:"Show what a running tops is doing."`
+	Config    configCmd    `cmd:"" help:"Print, check and show the configuration."`
+	Ledger    ledgerCmd    `cmd:"" help:"Show the books: totals, and the pay streams."`
+	Earnings  earningsCmd  `cmd:"" help:"Show what came in by day or hour."`
+	Paystream paystreamCmd `cmd:"" help:"Tell the story of one pay stream."`
+	Relay     relayCmd     `cmd:"" help:"Set a relay's tor back to what it was."`
+	Proxy     proxyCmd     `cmd:"" help:"Run the control-port proxy alone, with no wallet and no configuration."`
+	Policy    policyCmd    `cmd:"" help:"Check, explain and learn what controllers may do."`
+	Demo      demoCmd      `cmd:"" help:"See it all happen on a private Tor network with play money."`
+	Sim       simCmd       `cmd:"" help:"Run play-money Lightning nodes."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Guard     guardCmd     `cmd:"" hidden:""`
 
 	LogLevel string           `default:"info" enum:"debug,info,warn,error" help:"How much to log: ${enum}."`
 	LogJSON  bool             `name:"log-json" help:"Log as JSON lines."`

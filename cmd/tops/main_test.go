@@ -10,7 +10,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"tops": func() { os.Exit(run(os.Args[1:])) },
+		"tops":       func() { os.Exit(run(os.Args[1:])) },
+		"writebooks": writeBooks,
 	})
 }
 
