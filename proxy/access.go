@@ -20,6 +20,10 @@ type Guard interface {
 	// Trusted lets the controller in without a cookie where we authenticate it.
 	Trusted() bool
 
+	// Pays reports whether circuits that the controller builds by EXTENDCIRCUIT 0
+	// are offered to the Server's Upgrade.
+	Pays() bool
+
 	// Command judges a command with its data block. It returns what tor is to get,
 	// raw itself if it may pass as it is; raw is valid during the call. An error
 	// that is a *controlspec.ReplyError is answered instead, a 250 too. reply is

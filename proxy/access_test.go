@@ -202,3 +202,25 @@ func TestAccessTooLong(t *testing.T) {
 		}
 	}
 }
+
+// Circuits are paid for the controllers whose profile says so, and no others.
+func TestProfilesSayWhoPays(t *testing.T) {
+	for rule, want := range map[string]string{
+		"{ paid = true }":  "250 EXTENDED 9\r\n",
+		"{ paid = false }": "250 EXTENDED 3\r\n",
+		"true":             "250 EXTENDED 3\r\n",
+	} {
+		tor, _ := recorder(t, func(cmd controlspec.Command) string {
+			if cmd.Name == "EXTENDCIRCUIT" {
+				return "250 EXTENDED 3\r\n"
+			}
+			return "250 OK\r\n"
+		})
+		srv := with(tor.addr, newEngine())
+		srv.Access = profiles(t, "[match]\nanybody = true\n[commands]\nEXTENDCIRCUIT = "+rule+"\n")
+		c := dial(t, serve(t, srv))
+		c.ask("AUTHENTICATE", "250 OK\r\n")
+		c.ask("EXTENDCIRCUIT 0 a,b", want)
+		c.ask("EXTENDCIRCUIT 3 a,b", "250 EXTENDED 3\r\n")
+	}
+}

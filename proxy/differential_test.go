@@ -133,6 +133,7 @@ type mirror struct{}
 func (mirror) Admit(proxy.Controller) (proxy.Guard, error) { return mirror{}, nil }
 func (mirror) Profile() string                             { return "mirror" }
 func (mirror) Trusted() bool                               { return false }
+func (mirror) Pays() bool                                  { return false }
 func (mirror) Built(string)                                {}
 func (mirror) FiltersEvents() bool                         { return true }
 func (mirror) Event(l controlspec.Line) []byte             { return bytes.Clone(l.Raw) }

@@ -69,5 +69,6 @@
 // Memory: two goroutines and two buffers of 4 KiB for an idle controller;
 // buffers grow to 64 KiB while much is moved, and to 1 MiB for one command line
 // of that length. A controller that reads slowly slows its own connection to
-// tor, and no other.
+// tor, and no other; one that does not read at all is disconnected after
+// [Server.StallTimeout], lest tor keep for ever what it has to say.
 package proxy

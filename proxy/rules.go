@@ -47,6 +47,10 @@ func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
 		if leavesStreams(words(cmd.Args)) {
 			return s.ownStreams
 		}
+	case wordLoadConf:
+		if _, ok := s.srv.Engine.(StreamLeaver); ok {
+			return s.loadConf
+		}
 	case wordAttach:
 		if s.srv.Attach != nil {
 			if err := s.checkAttach(cmd); err != nil {
@@ -54,7 +58,7 @@ func (s *session) ruleFor(w word, cmd controlspec.Command) rule {
 			}
 		}
 	case wordExtend:
-		if s.srv.Upgrade != nil && (cmd.Args == "0" || strings.HasPrefix(cmd.Args, "0 ")) {
+		if s.srv.Upgrade != nil && (s.guard == nil || s.guard.Pays()) && (cmd.Args == "0" || strings.HasPrefix(cmd.Args, "0 ")) {
 			return func(ctx context.Context, l controlspec.CommandLine) error { return s.extend(ctx, cmd, l) }
 		}
 	}

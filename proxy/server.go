@@ -29,7 +29,7 @@ type Server struct {
 	Terms   CircuitTerms  // USEFEATURE PAYMENT_TERMS
 	Conf    Conf          // GETCONF, SETCONF and RESETCONF of Payment options
 	Attach  AttachChecker // ATTACHSTREAM
-	Upgrade Upgrader      // EXTENDCIRCUIT 0
+	Upgrade Upgrader      // EXTENDCIRCUIT 0: of the controllers whose Guard says so, without Access of all
 
 	// Access holds controllers to profiles; nil: they may do what tor lets them.
 	Access Access

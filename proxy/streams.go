@@ -33,6 +33,39 @@ func leavesStreams(words []string) bool {
 	return leaves
 }
 
+// loadsStreams reports whether a configuration of these lines sets the option to 1,
+// as tor reads a torrc: comments, lines that go on behind a backslash, the last one
+// counts, what is not named has its default.
+func loadsStreams(data []byte) bool {
+	leaves := false
+	text := strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\\\n", "")
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) > 0 && strings.EqualFold(strings.TrimLeft(f[0], "+/"), leaveStreams) {
+			leaves = f[0][0] != '/' && len(f) > 1 && strings.Trim(f[1], `"`) == "1"
+		}
+	}
+	return leaves
+}
+
+// loadConf gives tor a configuration and tells the engine if that wants streams
+// left.
+func (s *session) loadConf(ctx context.Context, l controlspec.CommandLine) error {
+	raw, err := s.gather(l)
+	if err != nil {
+		return err
+	}
+	rep, reply, err := s.ask(raw)
+	if err != nil {
+		return err
+	}
+	if rep.OK() && loadsStreams(raw) {
+		s.leftStreams(ctx)
+	}
+	return s.out.say(reply)
+}
+
 // ownStreams gives tor the command and tells the engine.
 func (s *session) ownStreams(ctx context.Context, l controlspec.CommandLine) error {
 	rep, raw, err := s.ask(l.Raw)

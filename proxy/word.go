@@ -10,6 +10,7 @@ const (
 	wordSetPurpose
 	wordQuit
 	wordHSPost
+	wordLoadConf
 	wordExtendPaid
 	wordSetEvents
 	wordUseFeature
@@ -47,6 +48,8 @@ func wordOf(raw []byte) word {
 		return wordQuit
 	case "+HSPOST":
 		return wordHSPost
+	case "+LOADCONF":
+		return wordLoadConf
 	case "EXTENDPAIDCIRCUIT", "+EXTENDPAIDCIRCUIT":
 		return wordExtendPaid
 	case "SETEVENTS":

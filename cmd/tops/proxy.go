@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
@@ -19,13 +20,14 @@ import (
 
 // proxyFlags are those of every subcommand that runs a proxy alone.
 type proxyFlags struct {
-	Listen      []string `required:"" placeholder:"ADDR" help:"Where controllers connect: host:port, unix:PATH or systemd:NAME; may repeat."`
-	Upstream    string   `placeholder:"ADDR" help:"tor's control port; unix:/run/tor/control or 127.0.0.1:9051 if not given."`
-	Auth        string   `enum:"pass,own" default:"pass" help:"Who authenticates controllers: tor (pass) or tops (own)."`
-	Cookie      string   `type:"path" placeholder:"FILE" help:"With --auth own: the cookie file to write for controllers."`
-	Mode        string   `default:"0600" placeholder:"MODE" help:"Mode of unix sockets."`
-	Group       string   `help:"Group of unix sockets."`
-	AllowRemote bool     `help:"Allow listeners that other machines reach; only with a policy."`
+	Listen       []string      `required:"" placeholder:"ADDR" help:"Where controllers connect: host:port, unix:PATH or systemd:NAME; may repeat."`
+	Upstream     string        `placeholder:"ADDR" help:"tor's control port; unix:/run/tor/control or 127.0.0.1:9051 if not given."`
+	Auth         string        `enum:"pass,own" default:"pass" help:"Who authenticates controllers: tor (pass) or tops (own)."`
+	Cookie       string        `type:"path" placeholder:"FILE" help:"With --auth own: the cookie file to write for controllers."`
+	Mode         string        `default:"0600" placeholder:"MODE" help:"Mode of unix sockets."`
+	Group        string        `help:"Group of unix sockets."`
+	AllowRemote  bool          `help:"Allow listeners that other machines reach; only with a policy."`
+	StallTimeout time.Duration `default:"5m" placeholder:"TIME" help:"Disconnect a controller that reads nothing of what it is sent for so long; 0s: never."`
 }
 
 // proxyCmd runs the control-port proxy with no wallet and no configuration.
@@ -63,6 +65,7 @@ func (c *proxyFlags) server(e *env) (*proxy.Server, error) {
 			}
 			return proxy.Dialer(upstream)(ctx)
 		},
+		StallTimeout: c.StallTimeout,
 		OnError: func(who proxy.Controller, err error) {
 			e.log.Warn().Stringer("who", who).Err(err).Msg("controller")
 		},

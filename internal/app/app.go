@@ -131,12 +131,16 @@ func (a *App) proxy() *proxy.Server {
 	srv := &proxy.Server{
 		Dial:   proxy.Dialer(a.cfg.Tor.Control),
 		Engine: a.engine, Terms: a.engine, Conf: a.options, Attach: a.engine,
+		StallTimeout: time.Duration(a.cfg.Proxy.StallTimeout),
 		OnError: func(c proxy.Controller, err error) {
 			a.log.Warn().Str("controller", c.String()).Err(err).Msg("controller")
 		},
 	}
 	if a.policy != nil {
 		srv.Access = proxy.Profiles{Policy: a.policy}
+	}
+	if a.policy != nil || a.cfg.Proxy.UpgradeCircuits {
+		srv.Upgrade = a.engine // for the controllers whose profile says so, or all
 	}
 	return srv
 }

@@ -65,17 +65,17 @@ func (c *Client) extend(ctx context.Context, controller string, path []string, s
 	if len(path) < 2 {
 		return nil, fmt.Errorf("a paid circuit has two hops or more: no stream reaches a gateway on the first")
 	}
-	if c.cfg.Able != nil && self == nil {
-		if err := c.cfg.Able(); err != nil {
-			return nil, &paystream.Refusal{Reason: paystream.ReasonWallet, Err: err}
-		}
-	}
 	terms, known, err := c.publishedTerms(ctx, path[len(path)-1])
 	if err == nil && known {
 		err = c.acceptable(ctx, terms, controller, self)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.cfg.Able != nil && self == nil {
+		if err := c.cfg.Able(); err != nil {
+			return nil, &paystream.Refusal{Reason: paystream.ReasonWallet, Err: err}
+		}
 	}
 	exit, err := c.exitFlag(ctx, terms.Relay)
 	if err != nil {

@@ -37,6 +37,9 @@ type Lightning struct {
 type Proxy struct {
 	Listen []string `toml:"listen" doc:"Where controllers connect: unix:PATH or host:port; empty: nowhere." example:"127.0.0.1:9061"`
 	Policy []string `toml:"policy" doc:"Access profiles, files or directories, which say what a controller may do; none: whoever authenticates to tor may do everything." example:"/etc/tops/policy.d"`
+
+	UpgradeCircuits bool     `toml:"upgrade_circuits" doc:"Pay for the circuits that controllers build by a plain EXTENDCIRCUIT, where the exit can be paid; with access profiles each profile says so itself."`
+	StallTimeout    Duration `toml:"stall_timeout" doc:"A controller that reads nothing of what it is sent for so long is disconnected; 0s: never."`
 }
 
 // Client makes tops a payer.

@@ -13,6 +13,7 @@ func defaults() *Config {
 	return &Config{
 		DataDir: defaultDataDir(),
 		Tor:     Tor{Control: "unix:/run/tor/control"},
+		Proxy:   Proxy{StallTimeout: Duration(5 * time.Minute)},
 		Client:  defaultClient(),
 		Relay:   defaultRelay(),
 	}

@@ -52,6 +52,8 @@ func TestWorld(t *testing.T) {
 		{"extend", (*world).extendBadly},
 		{"self-paid", (*world).selfPaid},
 		{"payment options", (*world).paymentOptions},
+		{"loadconf", (*world).loadConf},
+		{"upgrade", (*world).upgrades},
 		{"controller", (*world).badControllers},
 		{"gateway", (*world).badRequests},
 		{"targets", (*world).badTargets},

@@ -32,6 +32,7 @@
 //	GETINFO = ["version", "status/*"] # every key asked for must match one
 //	SIGNAL = ["NEWNYM"]
 //	SETCONF = ["DisableNetwork=0"]    # "Option" alone is its reset
+//	EXTENDCIRCUIT = { paid = true }   # EXTENDCIRCUIT 0 becomes a paid circuit
 //	CLOSECIRCUIT = "own"              # circuits that this controller built
 //	ADD_ONION = { words = ["NEW:*", "Flags=DiscardPK", "Port=80,127.0.0.1:8080"], rate = "5/h" }
 //	LOADCONF = { words = ["SocksPort=*"], max_bytes = 4096 }
@@ -47,7 +48,8 @@
 // A command takes a list of words, "own", true (any arguments), or a table of
 // words, whose ("own" or "any"), rate ("5/h": so many at once, and so many in each
 // hour, for all controllers of the profile), redact (private keys and passwords leave
-// the replies) and max_bytes. '*' in a word is anything. The words are typed: options
+// the replies), paid (EXTENDCIRCUIT 0 is paid for as EXTENDPAIDCIRCUIT would be, where
+// the last relay publishes terms) and max_bytes. '*' in a word is anything. The words are typed: options
 // of SETCONF are Option=value with the quotes undone, flags of ADD_ONION come one
 // at a time as Flags=X, its ports always with their target, which may end in a range
 // of ports: Port=80,127.0.0.1:8000-8010. trusted = true lets the

@@ -12,6 +12,7 @@ type Explanation struct {
 	Allowed bool
 	Reply   string // what is answered in tor's stead, if anything
 	Line    string // what tor gets instead of the command, if another
+	Paid    bool   // the circuit becomes a paid one
 	Rewrite bool   // the reply is rewritten, or parts of it kept back
 }
 
@@ -28,6 +29,9 @@ func (e Explanation) String() string {
 		s += "; tor does not see it, the answer is " + e.Reply
 	case e.Line != "":
 		s += "; tor gets: " + e.Line
+	}
+	if e.Paid {
+		s += "; it becomes a paid circuit, if the exit can be paid"
 	}
 	if e.Rewrite {
 		s += "; the reply is rewritten"
@@ -57,6 +61,7 @@ func (p *Profile) Explain(id Identity, line string) Explanation {
 	}
 	v := g.judge(p, cmd)
 	e := Explanation{Profile: p.Name, Rule: v.pos, Allowed: true, Line: strings.TrimRight(v.line, "\r\n"), Rewrite: v.reply != nil}
+	e.Paid = v.refusal == nil && p.pays && cmd.name == "EXTENDCIRCUIT" && word(cmd.args) == "0"
 	if v.refusal != nil {
 		e.Reply, e.Allowed = v.refusal.Error(), v.refusal.Code == 250
 	}

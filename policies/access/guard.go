@@ -50,6 +50,10 @@ func (g *Guard) Profile() string { return g.profile.Load().Name }
 // those of onion-grater's form do, as it does.
 func (g *Guard) Trusted() bool { return g.profile.Load().trusted }
 
+// Pays reports whether the circuits that the controller builds by a plain
+// EXTENDCIRCUIT 0 are to be paid ones.
+func (g *Guard) Pays() bool { return g.profile.Load().pays }
+
 // Command judges one command, raw with its data block. It returns what tor is to
 // get, raw itself if it may pass as it is. An error, a [*controlspec.ReplyError],
 // is answered instead, and tor gets nothing; what is only pretended to be done is

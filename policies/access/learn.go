@@ -35,6 +35,9 @@ func (*LearnerGuard) Profile() string { return "learning" }
 // Trusted is false: whoever teaches authenticates itself.
 func (*LearnerGuard) Trusted() bool { return false }
 
+// Pays reports that nothing is paid for while a profile is learned.
+func (*LearnerGuard) Pays() bool { return false }
+
 // Built does nothing.
 func (*LearnerGuard) Built(string) {}
 

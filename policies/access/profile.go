@@ -37,6 +37,7 @@ type Profile struct {
 	filters bool // events need a look
 	grater  bool // onion-grater's form, with its ways
 	trusted bool
+	pays    bool // a plain EXTENDCIRCUIT 0 becomes a paid circuit
 
 	circuits, onions int           // most of them at once, for each controller; 0: any number
 	dayMsat          int64         // for paid circuits of all of them, in 24 hours; 0: not said

@@ -115,13 +115,18 @@ func (r *tomlRule) table(t map[string]any) (err error) {
 			if r.redact, ok = v.(bool); !ok {
 				err = errors.New("redact is true or false")
 			}
+		case "paid":
+			ok := false
+			if r.paid, ok = v.(bool); !ok {
+				err = errors.New("paid is true or false")
+			}
 		case "max_bytes":
 			n, ok := v.(int64)
 			if r.maxBytes = int(n); !ok || n < 1 || n > 1<<20 {
 				err = errors.New("max_bytes is a number up to 1048576")
 			}
 		default:
-			err = fmt.Errorf("unknown key %q; words, whose, rate, redact and max_bytes are known", key)
+			err = fmt.Errorf("unknown key %q; words, whose, rate, redact, paid and max_bytes are known", key)
 		}
 		if err != nil {
 			return err
@@ -193,6 +198,7 @@ func parseTOML(name, file string, text []byte) (*Profile, error) {
 			return nil, r.pos.errorf("command %s is there twice", name)
 		}
 		p.rules[name] = []rule{&r.wordRule}
+		p.pays = p.pays || r.paid
 	}
 	for ev, e := range t.Events {
 		e.pos = locate("events", ev)

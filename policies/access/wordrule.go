@@ -18,6 +18,7 @@ type wordRule struct {
 	words    words
 	own      bool // circuits, streams and onion services of the controller only
 	redact   bool
+	paid     bool // a circuit from 0 becomes a paid one
 	rate     *rate.Limiter
 	maxBytes int // of a data block; 0: any, up to tor's 1 MiB
 	pos      Pos
@@ -118,6 +119,8 @@ func (r *wordRule) check(name string) error {
 		return errors.New("no such command")
 	case r.own && !ownCommands[name]:
 		return errors.New("of circuits, streams and onion services alone some are a controller's own")
+	case r.paid && name != "EXTENDCIRCUIT":
+		return errors.New("paid is for EXTENDCIRCUIT")
 	case r.maxBytes > 0 && g != block && g != torrc:
 		return errors.New("max_bytes is for commands with a data block")
 	}

@@ -1,0 +1,4 @@
+package proxy
+
+// LoadsStreams is loadsStreams.
+var LoadsStreams = loadsStreams
