@@ -193,6 +193,7 @@ func (c *conn) refuse(method string, err error) {
 	if !ours {
 		c.server.cfg.Failed(err)
 	}
+	c.server.stats.refuse(refusal(err, status, ours))
 	if c.answer(method, status, retry, body) == nil {
 		c.linger()
 	}

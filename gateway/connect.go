@@ -61,6 +61,8 @@ func (c *conn) tunnel(ctx context.Context, req request) error {
 		return nil
 	}
 	c.tcp.SetWriteDeadline(time.Time{})
+	c.server.stats.tunnels.Add(1)
+	defer c.server.stats.tunnels.Add(-1)
 	t := &tunnel{conn: c, target: conn}
 	t.run(first, c.server.cfg.IdleTimeout)
 	return nil

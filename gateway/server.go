@@ -74,6 +74,7 @@ type Server struct {
 	meters
 	uplink *uplink // nil if it has no limit
 	payee  atomic.Pointer[Payee]
+	stats  stats
 
 	connsMu sync.Mutex
 	conns   map[*conn]*list.Element // nil for those that have shown a pay stream
@@ -152,6 +153,7 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 			tcp.SetLinger(0)
 		}
 		nc.Close()
+		s.stats.refuse(RefusedStranger)
 		return
 	}
 	c := &conn{server: s, tcp: tcp, done: make(chan struct{})}
@@ -170,6 +172,7 @@ func (s *Server) enter(c *conn) {
 	s.conns[c] = s.fresh.PushBack(c)
 	if s.fresh.Len() > s.cfg.Unauthorized || len(s.conns) > s.cfg.Conns {
 		s.fresh.Remove(s.fresh.Front()).(*conn).cut()
+		s.stats.refuse(RefusedRoom)
 	}
 }
 

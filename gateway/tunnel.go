@@ -70,6 +70,7 @@ func (t *tunnel) copy(dst, src *net.TCPConn) error {
 		}
 		from = io.LimitedReader{R: src, N: n}
 		_, err = dst.ReadFrom(&from)
+		t.server.stats.tunnelled.Add(n - from.N)
 		if from.N > 0 {
 			m.giveBack(from.N)
 		}
@@ -89,6 +90,7 @@ func (t *tunnel) send(b []byte) error {
 		if _, err := t.target.Write(b[:n]); err != nil {
 			return err
 		}
+		t.server.stats.tunnelled.Add(n)
 		b = b[n:]
 	}
 	return nil

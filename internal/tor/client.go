@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
@@ -26,9 +27,19 @@ type Client struct {
 	link
 	config Config
 	there  bool // tor is connected to, as State was told
+	lost   atomic.Pointer[Loss]
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
+
+// Loss is a tor that cannot be reached.
+type Loss struct {
+	Since time.Time
+	Err   error // why
+}
+
+// Lost says since when and why tor is lost; nil while it is connected to.
+func (c *Client) Lost() *Loss { return c.lost.Load() }
 
 // Config says how a [Client] reaches tor and whom it serves.
 type Config struct {
@@ -164,6 +175,12 @@ func handle(ctx context.Context, h Handler, event controlspec.Reply) error {
 
 func (c *Client) state(err error) {
 	there := err == nil
+	switch {
+	case there:
+		c.lost.Store(nil)
+	case c.there:
+		c.lost.Store(&Loss{time.Now(), err})
+	}
 	if c.config.State != nil && there != c.there {
 		c.config.State(err)
 	}
