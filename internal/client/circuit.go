@@ -25,8 +25,12 @@ type circuit struct {
 	controller string
 	self       *SelfPaid     // the controller pays; nil: we do
 	exit       bool          // the last relay is an exit for everybody, too
+	serial     uint64        // no other circuit of this process has it
+	pooled     bool          // for the apps of the SOCKS port; else a controller's
+	start      chan struct{} // closed when somebody wants it to be paid
 	ready      chan struct{} // closed when the first pay stream is open, or will not be
 	heard      chan struct{} // its pay stream has changed
+	empty      chan struct{} // it is wanted no more, and nobody uses it
 
 	bytes atomic.Int64
 
@@ -34,11 +38,19 @@ type circuit struct {
 	tc      *tor.Circuit
 	pay     counted
 	before  counted // the pay stream that pay continues
+	begun   bool    // start is closed
 	left    bool
-	retired bool // not paid any more: nothing new goes through it
+	dead    bool          // it does not answer
+	retired bool          // nothing new goes through it
+	drains  bool          // and it ends with its last connection
+	lost    time.Time     // when tor's circuit was found to have ended; zero while it lives
+	rebuilt chan struct{} // closed when there is another in its place, or will not be
 	err     error
 	tunnels map[*tunnel]struct{}
+	users   int       // connections, and those that are being made
+	used    time.Time // when the last one came or went
 	quality quality
+	sides   map[int]paystream.Handle // the pay streams of the relays before the last, by hop
 }
 
 // counted is a pay stream and the bytes that count to it.
@@ -57,10 +69,12 @@ func (c *Client) ExtendPaidCircuit(ctx context.Context, controller string, path 
 	if err != nil {
 		return "", err
 	}
+	p.want()
 	return p.tor().ID, nil
 }
 
-// extend begins a circuit. self is what a controller brings that pays itself.
+// extend begins a circuit, which is not paid before it is wanted. self is what a
+// controller brings that pays itself.
 func (c *Client) extend(ctx context.Context, controller string, path []string, self *SelfPaid) (*circuit, error) {
 	if len(path) < 2 {
 		return nil, fmt.Errorf("a paid circuit has two hops or more: no stream reaches a gateway on the first")
@@ -97,25 +111,47 @@ func (c *Client) extend(ctx context.Context, controller string, path []string, s
 func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, exit bool, controller string, self *SelfPaid) *circuit {
 	p := &circuit{
 		tc: tc, c: c, path: path, terms: terms, exit: exit, controller: controller, self: self,
-		ready: make(chan struct{}), heard: make(chan struct{}, 1),
-		tunnels: make(map[*tunnel]struct{}),
+		pooled: controller == "",
+		start:  make(chan struct{}), ready: make(chan struct{}),
+		heard: make(chan struct{}, 1), empty: make(chan struct{}, 1), rebuilt: make(chan struct{}),
+		tunnels: make(map[*tunnel]struct{}), sides: make(map[int]paystream.Handle),
 	}
 	p.link = gateway.NewClient(p.dial)
 	p.link.Now = c.cfg.Now
 	c.mu.Lock()
+	c.serial++
+	p.serial = c.serial
 	c.paid[tc.ID] = p
 	c.mu.Unlock()
 	return p
 }
 
-// dial connects to the gateway through the circuit.
+// dial connects to the gateway of the circuit's last relay.
 func (p *circuit) dial(ctx context.Context) (net.Conn, error) {
-	if err := p.tor().Err(); err != nil {
-		return nil, err
+	return p.dialHop(ctx, len(p.path), tor.Gateway{Fingerprint: p.terms.Relay, Addr: p.terms.Gateway})
+}
+
+// dialHop connects to a gateway through the circuit. A circuit that tor has lost is
+// waited for, a moment: another may be in its place soon.
+func (p *circuit) dialHop(ctx context.Context, hop int, g tor.Gateway) (net.Conn, error) {
+	p.mu.Lock()
+	tc, rebuilt, left := p.tc, p.rebuilt, p.left
+	p.mu.Unlock()
+	if err := tc.Err(); err != nil {
+		if left {
+			return nil, err
+		}
+		select {
+		case <-rebuilt:
+		case <-time.After(rebuildWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if tc = p.tor(); tc.Err() != nil {
+			return nil, tc.Err()
+		}
 	}
-	return p.c.attacher.DialGateway(ctx,
-		tor.Gateway{Fingerprint: p.terms.Relay, Addr: p.terms.Gateway},
-		tor.Target{Circuit: p.tor().ID, Hop: len(p.path)})
+	return p.c.attacher.DialGateway(ctx, g, tor.Target{Circuit: tc.ID, Hop: hop})
 }
 
 // tor is the circuit as tor has it now.
@@ -127,13 +163,19 @@ func (p *circuit) tor() *tor.Circuit {
 
 // live is the life of a circuit of ours: from being built to its end.
 func (p *circuit) live(ctx context.Context, known bool) {
-	err := p.open(ctx, known)
+	err := built(ctx, p.tor())
+	if err == nil {
+		err = p.wanted(ctx)
+	}
+	if err == nil {
+		err = p.attentive(ctx, func(ctx context.Context) error { return p.open(ctx, known) })
+	}
 	p.mu.Lock()
 	p.err = err
 	p.mu.Unlock()
 	close(p.ready)
 	if err != nil {
-		if !requested(err) {
+		if !requested(err) && !errors.Is(err, errUnwanted) {
 			p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
 		}
 		p.leave(context.WithoutCancel(ctx), paystream.ReasonRelay)
@@ -142,17 +184,69 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	p.serve(ctx)
 }
 
-// open waits until the circuit is built and opens the first pay stream. Terms
-// that have changed meanwhile are tried once, if the policy has nothing against
-// them.
-func (p *circuit) open(ctx context.Context, known bool) error {
-	if err := built(ctx, p.tor()); err != nil {
-		return err
+// errUnwanted is the end of a spare circuit that nobody came to use.
+var errUnwanted = errors.New("the circuit is not wanted any more")
+
+// want has the circuit paid for: the relay hears of it now, and not before.
+func (p *circuit) want() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.begun {
+		p.begun = true
+		close(p.start)
 	}
-	if !known {
-		if err := p.askTerms(ctx); err != nil {
-			return err
+}
+
+// wanted waits until somebody wants the circuit.
+func (p *circuit) wanted(ctx context.Context) error {
+	select {
+	case <-p.start:
+		return nil
+	case <-p.empty:
+		return errUnwanted
+	case <-p.tor().Done():
+		return p.tor().Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin implements member.
+func (p *circuit) begin(ctx context.Context) error {
+	p.want()
+	return p.wait(ctx)
+}
+
+// retire implements member: connections that are open go on, and the circuit ends
+// with the last of them.
+func (p *circuit) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retired, p.drains = true, true
+	p.drainLocked()
+}
+
+func (p *circuit) drainLocked() {
+	if p.drains && p.users == 0 {
+		select {
+		case p.empty <- struct{}{}:
+		default:
 		}
+	}
+}
+
+// open opens the first pay stream. Terms that have changed meanwhile are tried once,
+// if the policy has nothing against them.
+func (p *circuit) open(ctx context.Context, known bool) error {
+	var err error
+	switch {
+	case !known:
+		err = p.askTerms(ctx)
+	case p.pooled: // it was built a while ago
+		err = p.c.checkMoney(ctx, p.terms, p.controller)
+	}
+	if err != nil {
+		return err
 	}
 	h, err := p.c.Open(ctx, p.request())
 	var changed *paystream.TermsChanged
@@ -222,11 +316,25 @@ func (p *circuit) use(h paystream.Handle, begins time.Time) {
 	p.c.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	old := p.before.handle
 	p.before, p.pay = p.pay, counted{h, begins, p.bytes.Load()}
+	if old != "" {
+		p.c.mu.Lock()
+		delete(p.c.byPay, old)
+		p.c.mu.Unlock()
+	}
 }
 
 // count adds tunnelled bytes.
 func (p *circuit) count(n int) { p.bytes.Add(int64(n)) }
+
+// firstByte notes how long a connection waited for its first byte.
+func (p *circuit) firstByte(took time.Duration) {
+	p.mu.Lock()
+	p.quality.firstByte(p.c.cfg.Now(), took)
+	p.mu.Unlock()
+	p.c.book.FirstByte(p.terms.Relay, took)
+}
 
 // look takes a sample, and tells the engine how much of the allowance is used.
 func (p *circuit) look() {
@@ -244,29 +352,4 @@ func (p *circuit) look() {
 	}
 	p.mu.Unlock()
 	p.c.NoteBytes(pay.handle, bytes-pay.from)
-}
-
-func (p *circuit) judge(since time.Time) (bytes int64, waited time.Duration) {
-	p.look()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.quality.since(since)
-}
-
-func (p *circuit) anySilent() bool {
-	now := time.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for t := range p.tunnels {
-		if t.silent(now) {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *circuit) dropTunnel(t *tunnel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.tunnels, t)
 }

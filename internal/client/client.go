@@ -58,13 +58,20 @@ type Client struct {
 	ending bool       // nothing new is begun
 	paid   map[string]*circuit
 	byPay  map[paystream.Handle]*circuit
-	making *making // the default circuit, while it is made
+	serial uint64
+	lately map[string]time.Time // exits that have failed a circuit of ours, and when
+	cap    *Cap                 // why apps are not paid for; nil while they are
+
+	pool    *pool[*circuit] // of the apps
+	history history
 }
 
 // New connects to tor and takes up what the journal remembers. Nothing is paid
 // before Run.
 func New(ctx context.Context, cfg Config) (_ *Client, err error) {
-	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit)}
+	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit), lately: make(map[string]time.Time)}
+	c.pool = newPool[*circuit](cfg.Client.SpareCircuits, cfg.Now)
+	c.pool.build, c.pool.spawn = c.buildSpare, c.spawn
 	c.ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -102,7 +109,7 @@ func (c *Client) connect(ctx context.Context) (err error) {
 		return err
 	}
 	c.tor, err = tor.Start(ctx, tor.Config{
-		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher}, State: c.torState,
+		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher, newIdentities{c}}, State: c.torState,
 	})
 	return err
 }
@@ -115,6 +122,7 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.Payer.Run(gctx) })
 	g.Go(func() error { c.book.Run(gctx, c.failed); return nil })
 	c.resume(c.ctx)
+	g.Go(func() error { c.pool.run(gctx); return nil })
 
 	select {
 	case <-ctx.Done():
@@ -174,11 +182,15 @@ func (c *Client) torState(err error) {
 	}
 }
 
-// emit hears of every change, with the engine's lock held.
-func (c *Client) emit(e paystream.Event) {
+func (c *Client) tell(e paystream.Event) {
 	if c.cfg.Emit != nil {
 		c.cfg.Emit(e)
 	}
+}
+
+// emit hears of every change, with the engine's lock held.
+func (c *Client) emit(e paystream.Event) {
+	c.tell(e)
 	c.mu.Lock()
 	p := c.byPay[e.Handle]
 	c.mu.Unlock()

@@ -13,49 +13,50 @@ import (
 	"github.com/el-tor/tops/paystream"
 )
 
-// Connect makes the connection that an app asks for: through the paid circuit
-// that its user name picks (circ=<id>), else through the default one, which is
-// made if there is none.
+// Connect makes the connection that an app asks for: through the controller's
+// circuit that its user name picks (circ=<id>), else through the circuit that its
+// isolation key has in the pool.
 func (c *Client) Connect(ctx context.Context, r socks.Request) (net.Conn, error) {
 	if strings.HasSuffix(strings.ToLower(r.Name), ".onion") {
 		return c.connectOnion(ctx, r)
 	}
-	p, err := c.pick(ctx, r.User)
-	if err != nil {
-		return nil, err
+	if id, ok := strings.CutPrefix(r.User, "circ="); ok {
+		p, err := c.controllers(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return p.connect(ctx, r.Target())
 	}
-	return p.connect(ctx, r.Target())
+	return c.connectFlow(ctx, r)
 }
 
-// pick finds the circuit for a connection, and waits until it can be used.
-func (c *Client) pick(ctx context.Context, user string) (*circuit, error) {
-	if id, ok := strings.CutPrefix(user, "circ="); ok {
-		c.mu.Lock()
-		p := c.paid[id]
-		c.mu.Unlock()
-		if p == nil {
-			return nil, fmt.Errorf("no paid circuit %q", id)
-		}
-		return p, p.wait(ctx)
+// controllers finds a controller's circuit, and waits until it can be used.
+func (c *Client) controllers(ctx context.Context, id string) (*circuit, error) {
+	c.mu.Lock()
+	p := c.paid[id]
+	c.mu.Unlock()
+	if p == nil || p.pooled { // what apps are kept apart on is nobody's to pick
+		return nil, fmt.Errorf("no paid circuit %q", id)
 	}
-	for _, p := range c.list() {
-		if p.self == nil && p.usable() { // whoever pays for a circuit says who uses it
-			return p, nil
-		}
-	}
-	return c.makeDefault(ctx)
+	return p, p.wait(ctx)
 }
 
-// usable reports whether new connections may go through the circuit.
+// usable implements member. A circuit that tor has lost counts for another moment:
+// there may soon be one in its place.
 func (p *circuit) usable() bool {
-	select {
-	case <-p.ready:
-	default:
-		return false
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.err == nil && !p.left && !p.retired
+	if p.err != nil || p.left || p.retired {
+		return false
+	}
+	if p.tc.Err() == nil {
+		return true
+	}
+	now := time.Now()
+	if p.lost.IsZero() {
+		p.lost = now
+	}
+	return p.begun && now.Sub(p.lost) < rebuildWait
 }
 
 // wait returns when the circuit can be used, or why it cannot.
@@ -76,38 +77,42 @@ const connectFor = 45 * time.Second
 
 // connect opens a tunnel to a target. A relay that knows nothing of the pay
 // stream, or wants money that we believe it has, is asked how it sees things.
-func (p *circuit) connect(ctx context.Context, target string) (net.Conn, error) {
+func (p *circuit) connect(ctx context.Context, target string) (*tunnel, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectFor)
 	defer cancel()
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
 	pay := p.current()
+	var conn net.Conn
 	hash, err := p.c.Hash(pay)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = p.attentive(ctx, func(ctx context.Context) (err error) {
+			conn, err = p.link.Connect(ctx, hash, target)
+			return err
+		})
 	}
-	conn, err := p.link.Connect(ctx, hash, target)
-	if err != nil {
-		if errors.Is(err, paystream.ErrUnknown) || errors.As(err, new(*paystream.Demand)) {
-			p.c.Ask(pay)
+	if err == nil {
+		t := &tunnel{Conn: conn, of: p}
+		if err = p.addTunnel(t); err == nil {
+			return t, nil
 		}
-		return nil, err
-	}
-	t := &tunnel{Conn: conn, of: p}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left {
 		conn.Close()
-		return nil, fmt.Errorf("circuit %s has just been left", p.tc.ID)
 	}
-	p.tunnels[t] = struct{}{}
-	return t, nil
+	p.goOut()
+	if errors.Is(err, paystream.ErrUnknown) || errors.As(err, new(*paystream.Demand)) {
+		p.c.Ask(pay)
+	}
+	return nil, err
 }
 
 // Reply says what an app is told of an error.
 func Reply(err error) socks.Reply {
 	var target *gateway.TargetError
 	var demand *paystream.Demand
+	var no *paystream.Refusal
 	switch {
-	case errors.Is(err, gateway.ErrPolicy), errors.As(err, &demand):
+	case errors.Is(err, gateway.ErrPolicy), errors.As(err, &demand), errors.As(err, &no):
 		return socks.NotAllowed
 	case errors.As(err, &target):
 		switch target.Code {
@@ -121,64 +126,4 @@ func Reply(err error) socks.Reply {
 	default:
 		return socks.GeneralFailure
 	}
-}
-
-// making is a default circuit that several apps may be waiting for.
-type making struct {
-	done chan struct{}
-	p    *circuit
-	err  error
-}
-
-// makeDefault makes the circuit that apps use unless they pick one. Whoever comes
-// while it is made waits for the same one.
-func (c *Client) makeDefault(ctx context.Context) (*circuit, error) {
-	c.mu.Lock()
-	m := c.making
-	found := m != nil
-	if !found {
-		m = &making{done: make(chan struct{})}
-		c.making = m
-	}
-	c.mu.Unlock()
-	if !found {
-		made := func() {
-			c.mu.Lock()
-			c.making = nil
-			c.mu.Unlock()
-			close(m.done)
-		}
-		if err := c.spawn(func(run context.Context) {
-			defer made()
-			m.p, m.err = c.makeOne(run)
-		}); err != nil {
-			m.err = err
-			made()
-		}
-	}
-	select {
-	case <-m.done:
-		return m.p, m.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// makeTries is how many paths are tried for one circuit.
-const makeTries = 3
-
-func (c *Client) makeOne(ctx context.Context) (p *circuit, err error) {
-	for range makeTries {
-		var path []string
-		if path, err = c.choosePath(ctx, pathRequest{}); err != nil {
-			return nil, err
-		}
-		if p, err = c.extend(ctx, "", path, nil); err != nil {
-			continue
-		}
-		if err = p.wait(ctx); err == nil || ctx.Err() != nil {
-			return p, err
-		}
-	}
-	return nil, fmt.Errorf("no paid circuit could be made: %w", err)
 }

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
 )
 
 // A sample is what a circuit had done by a moment, summed up from its start.
@@ -19,7 +21,16 @@ type sample struct {
 type quality struct {
 	samples []sample // oldest first, no more than two rounds' worth
 	last    sample
+	firsts  []first // the latest
 }
+
+// first is how long a connection waited for its first byte.
+type first struct {
+	at   time.Time
+	took time.Duration
+}
+
+const maxFirsts = 32
 
 // note adds a look at the circuit.
 func (q *quality) note(now time.Time, bytes int64, waiting bool, keep time.Duration) {
@@ -47,12 +58,36 @@ func (q *quality) since(at time.Time) (bytes int64, waited time.Duration) {
 	return q.last.bytes - from.bytes, q.last.waited - from.waited
 }
 
-// answerWithin is how long a relay has to show that it is there.
-const answerWithin = 3 * time.Second
+// firstByte notes how long a connection waited for its first byte.
+func (q *quality) firstByte(at time.Time, took time.Duration) {
+	q.firsts = append(q.firsts, first{at, took})
+	if len(q.firsts) > maxFirsts {
+		q.firsts = q.firsts[1:]
+	}
+}
+
+// pace is how fast it went since a moment. Goodput counts only if somebody waited for
+// so long at least.
+func (q *quality) pace(since time.Time, least time.Duration) policies.Pace {
+	pace := policies.Pace{Goodput: policies.UnknownGoodput}
+	if bytes, waited := q.since(since); waited >= least && waited > 0 {
+		pace.Goodput = int64(float64(bytes) / waited.Seconds())
+	}
+	var took []time.Duration
+	for _, f := range q.firsts {
+		if f.at.After(since) {
+			took = append(took, f.took)
+		}
+	}
+	if len(took) > 0 {
+		pace.FirstByte = median(took)
+	}
+	return pace
+}
 
 // Worth judges the service of a pay stream: the pace while somebody waited for
-// bytes, and whether a relay on which a transfer stopped still answers at all. An
-// idle round is worth its price.
+// bytes, against the policy and against what is usual here, and whether a relay on
+// which a transfer stopped still answers at all. An idle round is worth its price.
 func (c *Client) Worth(h paystream.Handle, since time.Time) bool {
 	c.mu.Lock()
 	p := c.byPay[h]
@@ -60,19 +95,47 @@ func (c *Client) Worth(h paystream.Handle, since time.Time) bool {
 	if p == nil {
 		return true
 	}
-	bytes, waited := p.judge(since)
-	if least := p.terms.Interval / 10; waited >= least && float64(bytes) < float64(c.policy.MinGoodput)*waited.Seconds() {
-		return false
+	p.look()
+	p.mu.Lock()
+	pace := p.quality.pace(since, p.terms.Interval/10)
+	bytes, waited := p.quality.since(since)
+	exit := h == p.pay.handle || h == p.before.handle
+	p.mu.Unlock()
+	err := c.policy.Judge(pace, c.history.usual(p.serial))
+	if err == nil && p.anySilent(time.Now()) {
+		err = p.answers(h)
 	}
-	if !p.anySilent() {
-		return true
+	if exit { // the middle's money buys the same service
+		c.history.note(p.serial, pace)
+		c.learn(p.terms.Relay, bytes, waited, err == nil)
 	}
-	hash, err := c.Hash(h)
 	if err != nil {
-		return true
+		c.failed(fmt.Errorf("circuit %s is left, and its round not paid: %w", p.tor().ID, err))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(answerWithin, p.terms.Interval/6))
-	defer cancel()
-	_, err = p.link.View(ctx, hash)
 	return err == nil
+}
+
+// answers asks a relay for the view of a pay stream.
+func (p *circuit) answers(h paystream.Handle) error {
+	hash, err := p.c.Hash(h)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), min(3*time.Second, p.terms.Interval/6))
+	defer cancel()
+	if _, err := p.link.View(ctx, hash); err != nil {
+		return fmt.Errorf("%w: %w", errNoLife, err)
+	}
+	return nil
+}
+
+// learn enters a round into the book of experience.
+func (c *Client) learn(relay string, bytes int64, waited time.Duration, good bool) {
+	c.book.Goodput(relay, bytes, waited)
+	switch {
+	case !good:
+		c.book.BadRound(relay)
+	case waited > 0: // an idle round shows nothing
+		c.book.GoodRound(relay)
+	}
 }

@@ -29,6 +29,9 @@ func (c *Client) resume(ctx context.Context) {
 }
 
 func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error {
+	if st.Hop != len(st.Path) { // its circuit pays its middle anew
+		return c.Payer.Close(ctx, st.Handle, paystream.ReasonClient)
+	}
 	tc, err := c.circuits.Adopt(ctx, st.Circuit)
 	if err != nil {
 		return err
@@ -53,6 +56,10 @@ func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error 
 			self = &SelfPaid{} // its pay stream remembers what was brought
 		}
 		p = c.follow(tc, st.Path, terms, exit, st.Controller, self)
+		p.want()
+		if p.pooled { // the apps that shared it are gone, and nobody knows who may
+			defer p.retire()
+		}
 		defer c.wg.Go(func() {
 			close(p.ready)
 			p.serve(ctx)

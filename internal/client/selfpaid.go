@@ -31,5 +31,6 @@ func (c *Client) ExtendSelfPaid(ctx context.Context, controller string, path []s
 	if err != nil {
 		return "", err
 	}
+	p.want()
 	return p.tor().ID, nil
 }

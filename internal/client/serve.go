@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
 )
 
 // lookEvery is how often the pace of a circuit is looked at.
@@ -19,9 +22,11 @@ func (p *circuit) serve(ctx context.Context) {
 	keep, stop := context.WithCancel(ctx)
 	defer stop()
 	p.keep(keep)
+	p.paySides(keep)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	next := p.continued(keep)
+	var vigil vigil
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,6 +41,18 @@ func (p *circuit) serve(ctx context.Context) {
 			}
 		case <-look.C:
 			p.look()
+			if p.pooled {
+				vigil.look(keep, p)
+			}
+		case err := <-vigil.verdict:
+			p.c.lost(p, err)
+			p.leave(context.WithoutCancel(ctx), paystream.ReasonQuality)
+			return
+		case <-p.empty:
+			if p.unused() {
+				p.leave(context.WithoutCancel(ctx), paystream.ReasonClient)
+				return
+			}
 		case h := <-next:
 			p.goOn(h)
 			p.keep(keep)
@@ -56,10 +73,11 @@ func requested(err error) bool {
 	return errors.As(err, &ended) && ended.Reason == "REQUESTED"
 }
 
-// rebuildFor bounds how long another circuit may take, and rebuildPause comes
-// between attempts.
+// rebuildFor bounds how long another circuit may take, rebuildWait how long
+// connections wait for it, and rebuildPause comes between attempts.
 const (
 	rebuildFor   = 20 * time.Second
+	rebuildWait  = 1500 * time.Millisecond
 	rebuildPause = 500 * time.Millisecond
 )
 
@@ -78,6 +96,10 @@ func (p *circuit) rebuild(ctx context.Context) error {
 	for err != nil { // a tor that was restarted is not ready at once
 		select {
 		case <-time.After(rebuildPause):
+		case <-p.empty:
+			if p.unused() { // those who used it have another one
+				return old.Err()
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("%w; and another could not be built: %w", old.Err(), err)
 		}
@@ -91,9 +113,14 @@ func (p *circuit) rebuild(ctx context.Context) error {
 	p.c.paid[tc.ID] = p
 	p.c.mu.Unlock()
 	p.mu.Lock()
-	p.tc = tc
-	pay := p.pay.handle
+	p.tc, p.lost = tc, time.Time{}
+	close(p.rebuilt)
+	p.rebuilt = make(chan struct{})
+	pay, sides := p.pay.handle, slices.Collect(maps.Values(p.sides))
 	p.mu.Unlock()
+	for _, side := range sides {
+		_ = p.c.Move(side, tc.ID) // it may be over
+	}
 	return p.c.Move(pay, tc.ID)
 }
 
@@ -107,11 +134,11 @@ func (p *circuit) keep(ctx context.Context) {
 	p.c.wg.Go(func() { _ = p.link.Keep(ctx, hash) })
 }
 
-// continued opens the pay stream that goes on from the present one, and sends its
-// handle when the relay has accepted it.
+// continued opens the pay stream that goes on from the present one, if it shall go
+// on, and sends its handle when the relay has accepted it.
 func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 	next := make(chan paystream.Handle, 1)
-	if !p.c.cfg.Client.Continue || p.self != nil { // a controller brings hashes for one pay stream
+	if p.self != nil { // a controller brings hashes for one pay stream
 		return next
 	}
 	old := p.current()
@@ -119,11 +146,8 @@ func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 	if err != nil {
 		return next
 	}
-	last := st.Start.Add(p.terms.Due(p.terms.Rounds - 1))
 	p.c.wg.Go(func() {
-		select {
-		case <-time.After(last.Sub(p.c.cfg.Now())):
-		case <-ctx.Done():
+		if !p.awaitEnd(ctx, st.Start, p.terms) {
 			return
 		}
 		req := p.request()
@@ -133,9 +157,53 @@ func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 			next <- h
 		} else if ctx.Err() == nil {
 			p.c.failed(fmt.Errorf("continue pay stream %s: %w", old, err))
+			p.c.pool.drop(p) // it ends: new connections had better begin elsewhere
 		}
 	})
 	return next
+}
+
+// awaitEnd waits for the last round of a pay stream, and reports whether the circuit
+// is to go on after it: as soon as somebody needs that, until it is too late.
+func (p *circuit) awaitEnd(ctx context.Context, start time.Time, t policies.Terms) bool {
+	now := p.c.cfg.Now
+	select {
+	case <-time.After(start.Add(t.Due(t.Rounds - 1)).Sub(now())):
+	case <-ctx.Done():
+		return false
+	}
+	if p.pooled && !p.c.cfg.Client.Continue && p.usedSince(start) {
+		p.c.wg.Go(func() { p.c.renew(ctx, p) })
+	}
+	again := time.NewTicker(min(lookEvery, t.Interval/8))
+	defer again.Stop()
+	for end := start.Add(t.Due(t.Rounds)); now().Before(end); {
+		if p.goesOn(start) {
+			return true
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+// goesOn reports whether the circuit is needed after the pay stream that began at
+// start: no open connection is cut, and a circuit that apps use stays, if the user
+// wants that. A controller's stays until the controller closes it.
+func (p *circuit) goesOn(start time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.users > 0:
+		return true
+	case !p.c.cfg.Client.Continue || p.retired:
+		return false
+	default:
+		return !p.pooled || p.used.After(start)
+	}
 }
 
 // goOn makes a continuation the present pay stream.
@@ -167,7 +235,8 @@ func (p *circuit) over() bool {
 	}
 	if st.Reason != "" {
 		p.mu.Lock()
-		p.retired = true
+		p.retired, p.drains = true, p.drains || p.pooled
+		p.drainLocked()
 		p.mu.Unlock()
 	}
 	return st.Reason == paystream.ReasonQuality
@@ -183,7 +252,7 @@ func (p *circuit) hear(e paystream.Event) {
 	}
 }
 
-// leave ends the pay stream, for a reason unless it has one already, and the
+// leave ends the pay streams, for a reason unless they have one already, and the
 // circuit with every connection on it.
 func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 	p.mu.Lock()
@@ -192,30 +261,48 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 		return
 	}
 	p.left = true
-	id, pay := p.tc.ID, p.pay.handle
+	close(p.rebuilt)
+	tc, pay, before, dead := p.tc, p.pay.handle, p.before.handle, p.dead
+	sides := slices.Collect(maps.Values(p.sides))
 	tunnels := p.tunnels
 	p.tunnels = make(map[*tunnel]struct{})
 	p.mu.Unlock()
 
 	p.c.mu.Lock()
-	delete(p.c.paid, id)
+	delete(p.c.paid, tc.ID)
 	p.c.mu.Unlock()
+	for t := range tunnels {
+		t.Close()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if dead { // nobody there would hear that it ends
+		p.closeCircuit(ctx, tc)
+	}
 	if pay != "" {
 		if st, err := p.c.PayStream(pay); err == nil && st.Reason != "" {
 			why = st.Reason
 		}
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		if err := p.c.Close(ctx, pay, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
+	}
+	for _, h := range append(sides, pay) {
+		if h == "" {
+			continue
+		}
+		if err := p.c.Close(ctx, h, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
 			p.c.failed(err)
 		}
 	}
-	p.c.budget.forget(id)
-	for t := range tunnels {
-		t.Close()
-	}
+	p.c.budget.forget(tc.ID)
 	_ = p.link.Close()
-	tc := p.tor()
+	p.closeCircuit(ctx, tc)
+	p.c.mu.Lock()
+	for _, h := range append(sides, pay, before) {
+		delete(p.c.byPay, h)
+	}
+	p.c.mu.Unlock()
+}
+
+func (p *circuit) closeCircuit(ctx context.Context, tc *tor.Circuit) {
 	if err := tc.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
 		p.c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
 	}

@@ -14,14 +14,18 @@ type tunnel struct {
 	of   *circuit
 	once sync.Once
 
-	lastUp   atomic.Int64 // Unix nanoseconds of the last write, 0 for none
+	firstUp  atomic.Int64 // Unix nanoseconds of the first write, 0 for none
+	lastUp   atomic.Int64 // of the last write
 	lastDown atomic.Int64 // and of the last read
 }
 
 func (t *tunnel) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	if n > 0 {
-		t.lastDown.Store(time.Now().UnixNano())
+		now := time.Now().UnixNano()
+		if up := t.firstUp.Load(); t.lastDown.Swap(now) == 0 && up > 0 {
+			t.of.firstByte(time.Duration(now - up))
+		}
 		t.of.count(n)
 	}
 	return n, err
@@ -30,7 +34,9 @@ func (t *tunnel) Read(p []byte) (int, error) {
 func (t *tunnel) Write(p []byte) (int, error) {
 	n, err := t.Conn.Write(p)
 	if n > 0 {
-		t.lastUp.Store(time.Now().UnixNano())
+		now := time.Now().UnixNano()
+		t.firstUp.CompareAndSwap(0, now)
+		t.lastUp.Store(now)
 		t.of.count(n)
 	}
 	return n, err

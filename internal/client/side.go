@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/el-tor/tops/gateway"
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+)
+
+// paySides pays the relays between the guard and the exit, where the policy has it and
+// they publish terms: on their word, since a stock tor can neither show nor stop what
+// a middle relay does. It ends with ctx.
+func (p *circuit) paySides(ctx context.Context) {
+	for hop := 2; hop < len(p.path); hop++ {
+		if p.self == nil && p.c.policy.Pays(hop, len(p.path)) {
+			p.c.wg.Go(func() {
+				if err := p.paySide(ctx, hop); err != nil && ctx.Err() == nil {
+					p.c.failed(fmt.Errorf("hop %d of circuit %s is not paid: %w", hop, p.tor().ID, err))
+				}
+			})
+		}
+	}
+}
+
+// paySide pays one relay as long as the circuit goes on. Nothing that goes wrong here
+// touches the circuit.
+func (p *circuit) paySide(ctx context.Context, hop int) error {
+	t, known, err := p.c.terms(ctx, p.path[hop-1])
+	switch {
+	case errors.Is(err, policies.ErrNoTerms), errors.Is(err, tor.ErrNoDescriptor), err == nil && !known:
+		return nil // it asks for nothing
+	case err != nil:
+		return err
+	}
+	if err := p.c.policy.Check(p.terms, t); err != nil { // both together
+		return &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
+	}
+	link := gateway.NewClient(func(ctx context.Context) (net.Conn, error) {
+		return p.dialHop(ctx, hop, tor.Gateway{Fingerprint: t.Relay, Addr: t.Gateway})
+	})
+	link.Now = p.c.cfg.Now
+	defer link.Close()
+	req := paystream.OpenRequest{Terms: t, Link: link, Path: p.path, Hop: hop, Controller: p.controller}
+	for {
+		if err := p.c.checkMoney(ctx, t, p.controller); err != nil {
+			return err
+		}
+		req.Circuit = p.tor().ID
+		h, err := p.c.Open(ctx, req)
+		if err != nil {
+			return err
+		}
+		p.useSide(hop, h)
+		st, err := p.c.PayStream(h)
+		if err != nil || !p.awaitEnd(ctx, st.Start, t) {
+			return err
+		}
+		req.Continues = &h
+	}
+}
+
+// useSide makes h the pay stream of a hop before the last.
+func (p *circuit) useSide(hop int, h paystream.Handle) {
+	p.mu.Lock()
+	old := p.sides[hop]
+	p.sides[hop] = h
+	p.mu.Unlock()
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	delete(p.c.byPay, old)
+	p.c.byPay[h] = p
+}

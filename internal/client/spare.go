@@ -1,0 +1,102 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/internal/tor"
+)
+
+// buildSpare makes a circuit for the pool: built by tor, its exit's terms known, and
+// nothing said to the exit. A free round lasts only a while, and a pay stream that is
+// open runs; so neither begins before somebody uses the circuit.
+func (c *Client) buildSpare(ctx context.Context) (*circuit, error) {
+	path, err := c.choosePath(ctx, pathRequest{Exclude: c.failedLately()})
+	if err != nil {
+		path, err = c.choosePath(ctx, pathRequest{}) // better one that failed than none
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.extend(ctx, "", path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := built(ctx, p.tor()); err != nil {
+		c.noteFailed(p.terms.Relay)
+		return nil, fmt.Errorf("no paid circuit could be made: %w", err)
+	}
+	return p, nil
+}
+
+// avoidFor is how long an exit is avoided that has failed a circuit.
+const avoidFor = time.Minute
+
+func (c *Client) noteFailed(relay string) {
+	c.book.BuildFailed(relay)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lately[relay] = c.cfg.Now()
+}
+
+// failedLately lists the exits to avoid.
+func (c *Client) failedLately() (relays []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for relay, at := range c.lately {
+		if c.cfg.Now().Sub(at) < avoidFor {
+			relays = append(relays, relay)
+		} else {
+			delete(c.lately, relay)
+		}
+	}
+	return relays
+}
+
+// lost takes a circuit that failed from its key, so that new connections get another
+// one, through another exit if there is one. Connections that are open on it go on, if
+// it is not dead.
+func (c *Client) lost(p *circuit, why error) {
+	c.noteFailed(p.terms.Relay)
+	c.pool.drop(p)
+	p.mu.Lock()
+	p.dead = p.dead || errors.Is(why, errNoLife)
+	dead, left := p.dead, p.left
+	p.mu.Unlock()
+	if left {
+		return
+	}
+	c.failed(fmt.Errorf("circuit %s is left: %w", p.tor().ID, why))
+	if dead {
+		_ = c.spawn(func(ctx context.Context) { p.leaveDead(ctx) })
+	}
+}
+
+// renew gives the key of a circuit another one, whose pay stream begins before the
+// old one ends. If that fails the old one stays, as long as somebody uses it.
+func (c *Client) renew(ctx context.Context, p *circuit) {
+	if err := c.pool.renew(ctx, p); err != nil {
+		if ctx.Err() == nil {
+			c.failed(fmt.Errorf("another circuit in the place of %s: %w", p.tor().ID, err))
+		}
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retired = true
+}
+
+// newIdentities hears of SIGNAL NEWNYM, whichever controller sent it.
+type newIdentities struct{ c *Client }
+
+func (newIdentities) Events() []string                           { return []string{"SIGNAL"} }
+func (newIdentities) Connected(context.Context, *tor.Conn) error { return nil }
+func (newIdentities) Disconnected(error)                         {}
+func (n newIdentities) Event(_ context.Context, e controlspec.Reply) {
+	if signal, err := controlspec.ParseSignal(e.Lines[0].Text); err == nil && signal == "NEWNYM" {
+		n.c.pool.newIdentity()
+	}
+}
