@@ -25,7 +25,11 @@ func (c *Client) Connect(ctx context.Context, r socks.Request) (net.Conn, error)
 		if err != nil {
 			return nil, err
 		}
-		return p.connect(ctx, r.Target())
+		t, err := p.connect(ctx, r.Target())
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}
 	return c.connectFlow(ctx, r)
 }

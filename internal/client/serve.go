@@ -147,7 +147,13 @@ func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 		return next
 	}
 	p.c.wg.Go(func() {
-		if !p.awaitEnd(ctx, st.Start, p.terms) {
+		if !p.awaitLast(ctx, st.Start, p.terms) {
+			return
+		}
+		if p.pooled && !p.c.cfg.Client.Continue && p.usedSince(st.Start) {
+			p.c.wg.Go(func() { p.c.renew(ctx, p) })
+		}
+		if !p.awaitNeed(ctx, st.Start, p.terms) {
 			return
 		}
 		req := p.request()
@@ -163,21 +169,21 @@ func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 	return next
 }
 
-// awaitEnd waits for the last round of a pay stream, and reports whether the circuit
-// is to go on after it: as soon as somebody needs that, until it is too late.
-func (p *circuit) awaitEnd(ctx context.Context, start time.Time, t policies.Terms) bool {
-	now := p.c.cfg.Now
+// awaitLast waits for the last round of a pay stream; false if ctx ends first.
+func (p *circuit) awaitLast(ctx context.Context, start time.Time, t policies.Terms) bool {
 	select {
-	case <-time.After(start.Add(t.Due(t.Rounds - 1)).Sub(now())):
+	case <-time.After(start.Add(t.Due(t.Rounds - 1)).Sub(p.c.cfg.Now())):
+		return true
 	case <-ctx.Done():
 		return false
 	}
-	if p.pooled && !p.c.cfg.Client.Continue && p.usedSince(start) {
-		p.c.wg.Go(func() { p.c.renew(ctx, p) })
-	}
+}
+
+// awaitNeed waits during the last round until the circuit is needed after it.
+func (p *circuit) awaitNeed(ctx context.Context, start time.Time, t policies.Terms) bool {
 	again := time.NewTicker(min(lookEvery, t.Interval/8))
 	defer again.Stop()
-	for end := start.Add(t.Due(t.Rounds)); now().Before(end); {
+	for end := start.Add(t.Due(t.Rounds)); p.c.cfg.Now().Before(end); {
 		if p.goesOn(start) {
 			return true
 		}

@@ -44,7 +44,10 @@ func (p *circuit) paySide(ctx context.Context, hop int) error {
 		return p.dialHop(ctx, hop, tor.Gateway{Fingerprint: t.Relay, Addr: t.Gateway})
 	})
 	link.Now = p.c.cfg.Now
-	defer link.Close()
+	defer func() {
+		<-ctx.Done() // the last round may still be to be paid
+		link.Close()
+	}()
 	req := paystream.OpenRequest{Terms: t, Link: link, Path: p.path, Hop: hop, Controller: p.controller}
 	for {
 		if err := p.c.checkMoney(ctx, t, p.controller); err != nil {
@@ -57,7 +60,7 @@ func (p *circuit) paySide(ctx context.Context, hop int) error {
 		}
 		p.useSide(hop, h)
 		st, err := p.c.PayStream(h)
-		if err != nil || !p.awaitEnd(ctx, st.Start, t) {
+		if err != nil || !p.awaitLast(ctx, st.Start, t) || !p.awaitNeed(ctx, st.Start, t) {
 			return err
 		}
 		req.Continues = &h

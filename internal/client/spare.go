@@ -8,6 +8,7 @@ import (
 
 	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
 )
 
 // buildSpare makes a circuit for the pool: built by tor, its exit's terms known, and
@@ -71,7 +72,7 @@ func (c *Client) lost(p *circuit, why error) {
 	}
 	c.failed(fmt.Errorf("circuit %s is left: %w", p.tor().ID, why))
 	if dead {
-		_ = c.spawn(func(ctx context.Context) { p.leaveDead(ctx) })
+		_ = c.spawn(func(ctx context.Context) { p.leave(context.WithoutCancel(ctx), paystream.ReasonQuality) })
 	}
 }
 

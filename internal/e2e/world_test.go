@@ -219,6 +219,7 @@ listen = ["unix:%s"]
 socks = %q
 relays = [%q]
 guards = [%q]
+spare_circuits = 0 # the scenes count circuits
 `, filepath.Join(w.dir, "client"), w.net.Clients[0].ControlSocket, w.rpc("payer"), w.controlSocket(), socksPort,
 		w.exit.Fingerprint, w.path[0])
 	if change != nil {
