@@ -50,7 +50,7 @@ type Payer struct {
 	recovered bool
 	streams   map[Handle]*payerStream
 	agenda    agenda[payerStream, *payerStream]
-	routing   map[policies.Descriptor]int64 // what routing to a payee is expected to cost, msat
+	routing   map[policies.Descriptor]routing
 	draining  bool
 	changed   chan struct{} // closed and replaced when a goroutine has done its work
 	workers   sync.WaitGroup
@@ -81,7 +81,7 @@ func NewPayer(cfg PayerConfig) *Payer {
 		wake:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		streams: make(map[Handle]*payerStream),
-		routing: make(map[policies.Descriptor]int64),
+		routing: make(map[policies.Descriptor]routing),
 		changed: make(chan struct{}),
 	}
 }

@@ -28,7 +28,7 @@ func (p *Payer) begin(ctx context.Context, s *payerStream) {
 // that the policy allows, or a few more when that leaves no small rest at the end
 // whose routing would cost more than allowed.
 func (p *Payer) roundsLocked(s *payerStream, r int) (int, error) {
-	routing := p.routing[s.terms.Descriptor]
+	routing := p.routingLocked(s.terms.Descriptor)
 	k, err := p.cfg.Policy.Prepay(s.terms, r, func(int64) int64 { return routing })
 	if err != nil {
 		return 0, err

@@ -88,6 +88,10 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (Handle, error) {
 			old.after = s
 		}
 		p.emitLocked(s, StatusTerms, "")
+		if err := p.tooDearLocked(s.terms); err != nil && !s.noPay {
+			s.err = err
+			p.applyLocked(s, payerDenied, ReasonFee)
+		}
 		p.planLocked(s)
 	})
 	select {

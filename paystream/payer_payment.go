@@ -1,6 +1,7 @@
 package paystream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -92,9 +93,13 @@ func (p *Payer) pay(ctx context.Context, s *payerStream, y *payerPayment) {
 	p.mu.Lock()
 	now := p.cfg.Now()
 	retryFor := min(maxRetry, s.payBy().Sub(now))
-	y.asked = !p.draining && !s.state.over()
+	allowed := !p.draining && !s.state.over()
+	if allowed && p.otherPayingLocked(s) {
+		allowed, y.next = false, now.Add(p.apartLocked(s))
+	}
+	y.asked = allowed
 	p.mu.Unlock()
-	if !y.asked {
+	if !allowed {
 		return
 	}
 	defer p.locked(func() { y.asked = false })
@@ -128,11 +133,12 @@ func (p *Payer) pay(ctx context.Context, s *payerStream, y *payerPayment) {
 	case errors.Is(err, ErrRefused):
 		p.locked(func() {
 			y.final = true
+			why := ReasonWallet
 			if errors.Is(err, ErrFee) {
-				d := s.terms.Descriptor
-				p.routing[d] = max(1000, 2*y.MaxFeeMsat, p.routing[d])
+				why = ReasonFee
+				p.dearerLocked(s.terms, max(y.Round, s.prices.FirstPriced()), y.MaxFeeMsat)
 			}
-			p.laterLocked(s, y, ReasonWallet)
+			p.laterLocked(s, y, why)
 		})
 	case errors.Is(err, ErrTryAgain):
 		p.locked(func() { p.laterLocked(s, y, ReasonWallet) })
@@ -189,7 +195,7 @@ func (p *Payer) settle(ctx context.Context, s *payerStream, y *payerPayment) {
 		s.paidMsat += y.AmountMsat
 		s.routeMsat += fee
 		s.fails, s.trouble, s.notBefore = 0, "", time.Time{}
-		p.routing[s.terms.Descriptor] = fee
+		p.paidRoutingLocked(s.terms.Descriptor, fee)
 		if s.theirs == 0 {
 			s.confirm = y.Settled.Add(s.recent())
 		}
@@ -216,7 +222,7 @@ func (p *Payer) drop(ctx context.Context, s *payerStream, y *payerPayment) {
 	p.locked(func() {
 		s.payment = nil
 		p.cfg.Budget.Release(y.Spend().Key)
-		p.postponeLocked(s, ReasonWallet)
+		p.postponeLocked(s, cmp.Or(s.trouble, ReasonWallet))
 		switch s.state {
 		case payerOpening:
 			s.retry = s.notBefore // the relay may ask for something else, or nothing

@@ -55,7 +55,7 @@ func (c *Client) atCap(err error) (free bool) {
 // The handle and the relay of an event that concerns no pay stream: none was begun.
 const (
 	noHandle paystream.Handle = "0000000000000000"
-	noRelay                   = "0000000000000000000000000000000000000000"
+	noRelay  string           = "0000000000000000000000000000000000000000"
 )
 
 // capLifted notes that circuits are paid for again.

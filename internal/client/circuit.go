@@ -176,12 +176,21 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	close(p.ready)
 	if err != nil {
 		if !requested(err) && !errors.Is(err, errUnwanted) {
+			if p.pooled && !ours(err) {
+				p.c.noteFailed(p.terms.Relay)
+			}
 			p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
 		}
 		p.leave(context.WithoutCancel(ctx), paystream.ReasonRelay)
 		return
 	}
 	p.serve(ctx)
+}
+
+// ours reports whether a refusal has nothing to do with the relay.
+func ours(err error) bool {
+	var no *paystream.Refusal
+	return errors.As(err, &no) && (no.Reason == paystream.ReasonBudget || no.Reason == paystream.ReasonWallet || no.Reason == paystream.ReasonClient)
 }
 
 // errUnwanted is the end of a spare circuit that nobody came to use.
