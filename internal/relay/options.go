@@ -9,13 +9,11 @@ import (
 	"github.com/el-tor/tops/policies"
 )
 
-// Options are the tor options of a paid relay. own are all of the machine's
-// addresses: its public one, its interfaces', those that tor binds to. wasExit
-// says whether the relay was an exit before.
-func Options(terms policies.Terms, own []netip.Addr, wasExit bool) []tor.Setting {
+// Options are the tor options of a paid relay with these terms.
+func Options(terms policies.Terms, me Identity) []tor.Setting {
 	return []tor.Setting{
 		{Key: "ContactInfo", Apply: contact(terms)},
-		{Key: "ExitPolicy", Apply: exitPolicy(terms.Gateway, own, wasExit)},
+		{Key: "ExitPolicy", Apply: exitPolicy(terms.Gateway, me.Own, me.WasExit)},
 		tor.Fixed("ExitPolicyRejectPrivate", "0"),
 		tor.Fixed("ExitPolicyRejectLocalInterfaces", "0"),
 		tor.Fixed("ExitRelay", "1"),
@@ -46,7 +44,7 @@ func exitPolicy(gateway netip.AddrPort, own []netip.Addr, wasExit bool) func([]s
 		if a.Is4() {
 			rules = append(rules, fmt.Sprintf("reject %s:*", a))
 		} else {
-			rules = append(rules, fmt.Sprintf("reject6 [%s]:*", a.WithZone("")))
+			rules = append(rules, fmt.Sprintf("reject6 [%s]:*", a))
 		}
 	}
 	return func(base []string) []string {

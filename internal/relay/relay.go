@@ -52,8 +52,7 @@ type Relay struct {
 	server   *gateway.Server
 	listener net.Listener
 	lnurl    net.Listener // nil without a Lightning Address
-	self     self
-	own      []netip.Addr // every address of the machine
+	me       atomic.Pointer[Identity]
 	offers   atomic.Pointer[[]string]
 	ports    atomic.Pointer[map[netip.AddrPort]bool]
 }
@@ -77,14 +76,11 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 			r.Close()
 		}
 	}()
-	me, err := whoAmI(ctx, r.tor, saved, cfg.Relay.Address)
+	me, err := Identify(ctx, r.tor, cfg.Relay, saved)
 	if err != nil {
 		return nil, err
 	}
-	r.self = me
-	if r.own, err = me.ownAddresses(); err != nil {
-		return nil, err
-	}
+	r.me.Store(&me)
 	terms, err := r.offer(ctx, r.ConfiguredTerms())
 	if err != nil {
 		return nil, err
@@ -135,6 +131,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	if err := r.publish(ctx); err != nil {
 		return fmt.Errorf("set tor's options: %w", err)
 	}
+	g.Go(func() error { return r.followSelf(ctx) })
 	err := g.Wait()
 	// What was served until now is written down, so that a restart gives nothing
 	// away.
@@ -155,12 +152,12 @@ func (r *Relay) Close() error {
 }
 
 // gateway makes the server, for connections from the relay's own tor.
-func (r *Relay) gateway(ctx context.Context, me self) (*gateway.Server, error) {
+func (r *Relay) gateway(ctx context.Context, me Identity) (*gateway.Server, error) {
 	policy, err := gateway.ParsePolicy(r.cfg.Relay.ExitPolicy)
 	if err != nil {
 		return nil, fmt.Errorf("relay.exit_policy: %w", err)
 	}
-	from := append([]netip.Addr{me.addr}, me.bound...)
+	from := slices.Clone(me.From)
 	for _, f := range r.cfg.Relay.From {
 		a, err := netip.ParseAddr(f)
 		if err != nil {

@@ -5,14 +5,26 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/policies"
 )
 
-// ConfiguredTerms are those that the configuration asks for, without a descriptor.
-func (r *Relay) ConfiguredTerms() policies.Terms {
-	t := policies.DefaultTerms(r.self.fingerprint, policies.Descriptor{}, netip.AddrPortFrom(r.self.addr, r.cfg.Relay.Port))
-	return r.cfg.Relay.Terms(t)
+// Terms are those of the configuration for this relay, without a descriptor.
+func (id Identity) Terms(cfg *config.Relay) policies.Terms {
+	return cfg.Terms(policies.DefaultTerms(id.Fingerprint, policies.Descriptor{}, netip.AddrPortFrom(id.Addr, cfg.Port)))
 }
+
+// OfferPrefix begins the description of every offer of a relay, named by its
+// fingerprint, those of former terms included. Relays may share a node.
+func OfferPrefix(fingerprint string) string { return "TOPS relay " + fingerprint }
+
+// OfferDescription is the description of the offer for a set of terms, which have
+// no descriptor yet: equal offers of one node are one offer, so each relay, and
+// each set of terms, has another.
+func OfferDescription(t policies.Terms) string { return OfferPrefix(t.Relay) + " " + t.ContactWords() }
+
+// ConfiguredTerms are those that the configuration asks for, without a descriptor.
+func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cfg.Relay) }
 
 // offer completes terms with the node's offer, of which there is one for each set
 // of terms and relay: equal offers of one node are one offer, and several relays
@@ -20,8 +32,7 @@ func (r *Relay) ConfiguredTerms() policies.Terms {
 // pay streams go on under the terms that they began with.
 func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, error) {
 	t.Descriptor = policies.Descriptor{}
-	prefix := "TOPS relay " + t.Relay
-	offer, err := r.cfg.Node.Offer(ctx, prefix+" "+t.ContactWords())
+	offer, err := r.cfg.Node.Offer(ctx, OfferDescription(t))
 	if err != nil {
 		return t, fmt.Errorf("make an offer: %w", err)
 	}
@@ -32,7 +43,7 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 	if err := t.Validate(); err != nil {
 		return t, fmt.Errorf("these terms cannot be offered: %w", err)
 	}
-	offers, err := r.cfg.Node.OfferIDs(ctx, prefix)
+	offers, err := r.cfg.Node.OfferIDs(ctx, OfferPrefix(t.Relay))
 	if err != nil {
 		return t, fmt.Errorf("list this relay's offers: %w", err)
 	}
@@ -64,5 +75,5 @@ func (r *Relay) PrepareTerms(ctx context.Context, t policies.Terms) (commit func
 
 // publish gives tor what belongs to the terms in force.
 func (r *Relay) publish(ctx context.Context) error {
-	return r.settings.Set(ctx, Options(r.Terms(), r.own, r.self.wasExit)...)
+	return r.settings.Set(ctx, Options(r.Terms(), *r.me.Load())...)
 }

@@ -8,60 +8,75 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/tor"
 )
 
-// self is what a relay's tor says of itself.
-type self struct {
-	fingerprint string
-	addr        netip.Addr   // the relay's public address
-	bound       []netip.Addr // addresses that tor connects from, if it was told
-	wasExit     bool
+// Identity is what a relay's tor says of itself.
+type Identity struct {
+	Fingerprint string
+	Addr        netip.Addr   // the relay's public address
+	From        []netip.Addr // addresses that tor connects from as an exit: its public one, and those that it was told to bind to
+	Own         []netip.Addr // every address of the machine's: public, of interfaces, bound to
+	WasExit     bool         // by the operator's own configuration
 }
 
-// whoAmI asks tor. addr overrides tor's word on the relay's address.
-func whoAmI(ctx context.Context, c *tor.Client, saved tor.SettingsState, addr string) (self, error) {
-	var s self
+// Identify asks tor. cfg may override tor's word on the relay's address; saved is
+// what an earlier process of ours has set.
+func Identify(ctx context.Context, c *tor.Client, cfg *config.Relay, saved tor.SettingsState) (id Identity, err error) {
 	fp, err := c.Info(ctx, "fingerprint")
 	if err != nil {
-		return s, fmt.Errorf("this tor is no relay (it needs an ORPort): %w", err)
+		return id, fmt.Errorf("this tor is no relay (it needs an ORPort): %w", err)
 	}
-	s.fingerprint = strings.ToUpper(strings.TrimSpace(fp))
+	id.Fingerprint = strings.ToUpper(strings.TrimSpace(fp))
+	addr := cfg.Address
 	if addr == "" {
 		if addr, err = c.Info(ctx, "address"); err != nil {
-			return s, fmt.Errorf("tor does not know its address yet; set relay.address: %w", err)
+			return id, fmt.Errorf("tor does not know its address yet; set relay.address: %w", err)
 		}
 	}
-	if s.addr, err = netip.ParseAddr(addr); err != nil || !s.addr.Is4() {
-		return s, fmt.Errorf("relay.address: %q is not an IPv4 address", addr)
+	if id.Addr, err = netip.ParseAddr(addr); err != nil || !id.Addr.Is4() {
+		return id, fmt.Errorf("relay.address: %q is not an IPv4 address", addr)
 	}
-	conf, err := c.Conf(ctx, "OutboundBindAddress", "OutboundBindAddressExit", "ExitRelay", "ExitPolicy", "ReducedExitPolicy", "IPv6Exit")
+	conf, err := c.Conf(ctx, append(bindings, "ExitRelay", "ExitPolicy", "ReducedExitPolicy", "IPv6Exit")...)
 	if err != nil {
-		return s, err
+		return id, err
 	}
-	for _, key := range []string{"outboundbindaddress", "outboundbindaddressexit"} {
-		for _, v := range conf[key] {
+	id.WasExit = wasExit(conf, saved)
+	id.From = append([]netip.Addr{id.Addr}, addresses(conf, bindings[:2])...)
+	id.Own = append([]netip.Addr{id.Addr}, addresses(conf, bindings)...)
+	// A relay with an IPv6 ORPort; tor knows no such address otherwise.
+	if six, err := c.Info(ctx, "address/v6"); err == nil {
+		if a, err := netip.ParseAddr(strings.Trim(six, "[]")); err == nil {
+			id.Own = append(id.Own, a)
+		}
+	}
+	interfaces, err := interfaceAddrs()
+	id.Own = unique(append(id.Own, interfaces...))
+	return id, err
+}
+
+// bindings are the options that name an address to connect from; the first two
+// are about exit connections.
+var bindings = []string{"OutboundBindAddress", "OutboundBindAddressExit", "OutboundBindAddressOR", "OutboundBindAddressPT"}
+
+// addresses reads options whose values are addresses.
+func addresses(conf map[string][]string, keys []string) (list []netip.Addr) {
+	for _, key := range keys {
+		for _, v := range conf[strings.ToLower(key)] {
 			if a, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
-				s.bound = append(s.bound, a)
+				list = append(list, a)
 			}
 		}
 	}
-	s.wasExit = wasExit(conf, saved)
-	return s, nil
+	return list
 }
 
 // wasExit tells whether the operator's own configuration makes an exit (tor(1),
-// ExitRelay: auto means only if a policy was asked for). What an earlier process
-// of ours set does not count: the saved state has the operator's values.
+// ExitRelay: auto means only if a policy was asked for). What we have set does not
+// count: the saved state has the operator's values.
 func wasExit(conf map[string][]string, saved tor.SettingsState) bool {
-	value := func(key string) []string {
-		for _, o := range saved.Options {
-			if strings.EqualFold(o.Key, key) {
-				return o.Base
-			}
-		}
-		return conf[strings.ToLower(key)]
-	}
+	value := func(key string) []string { return saved.Base(key, conf[strings.ToLower(key)]) }
 	is := func(key, want string) bool { return slices.Equal(value(key), []string{want}) }
 	switch {
 	case is("ExitRelay", "0"):
@@ -73,21 +88,28 @@ func wasExit(conf map[string][]string, saved tor.SettingsState) bool {
 	}
 }
 
-// ownAddresses lists every address that a stream must not reach past the
-// gateway's rule.
-func (s self) ownAddresses() ([]netip.Addr, error) {
-	list := append([]netip.Addr{s.addr}, s.bound...)
-	ifaces, err := net.InterfaceAddrs()
+// interfaceAddrs lists the addresses of this machine's interfaces.
+func interfaceAddrs() (list []netip.Addr, err error) {
+	all, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, fmt.Errorf("list this machine's addresses: %w", err)
 	}
-	for _, a := range ifaces {
+	for _, a := range all {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
 			list = append(list, p.Addr())
 		}
 	}
+	return list, nil
+}
+
+// unique sorts addresses and drops repetitions; one of IPv4 in IPv6 is that of
+// IPv4, and a zone says nothing about whose the address is.
+func unique(list []netip.Addr) []netip.Addr {
+	for i, a := range list {
+		list[i] = a.Unmap().WithZone("")
+	}
 	slices.SortFunc(list, netip.Addr.Compare)
-	return slices.Compact(list), nil
+	return slices.Compact(list)
 }
 
 // orPorts is where the relays of the consensus listen: nobody may use a gateway

@@ -100,6 +100,13 @@ func (s *Settings) Base(key string) []string {
 	return nil
 }
 
+// State is what has been saved last, or is about to be.
+func (s *Settings) State() SettingsState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return SettingsState{Options: s.options}.clone()
+}
+
 // SetBase notes that somebody else wants a value that we hold already, which
 // tor does not report: no value has changed.
 func (s *Settings) SetBase(key string, values ...string) error {

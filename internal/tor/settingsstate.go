@@ -1,6 +1,9 @@
 package tor
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // SettingsState is what has to survive a process that is killed, so that the
 // next one, or an undo, can put the operator's values back.
@@ -28,4 +31,14 @@ func (s SettingsState) clone() SettingsState {
 		c.Options[i].Ours = slices.Clone(o.Ours) // values themselves are never changed
 	}
 	return c
+}
+
+// Base is the operator's value of an option that tor has a value of now: that one,
+// unless it is ours.
+func (s SettingsState) Base(key string, now []string) []string {
+	i := slices.IndexFunc(s.Options, func(o OptionState) bool { return strings.EqualFold(o.Key, key) })
+	if i >= 0 && s.Options[i].isOurs(now) {
+		return slices.Clone(s.Options[i].Base)
+	}
+	return now
 }
