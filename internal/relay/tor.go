@@ -16,6 +16,7 @@ import (
 type Identity struct {
 	Fingerprint string
 	Addr        netip.Addr   // the relay's public address
+	Here        bool         // an interface of this machine has it
 	From        []netip.Addr // addresses that tor connects from as an exit: its public one, and those that it was told to bind to
 	Own         []netip.Addr // every address of the machine's: public, of interfaces, bound to
 	WasExit     bool         // by the operator's own configuration
@@ -52,6 +53,7 @@ func Identify(ctx context.Context, c *tor.Client, cfg *config.Relay, saved tor.S
 		}
 	}
 	interfaces, err := interfaceAddrs()
+	id.Here = slices.Contains(interfaces, id.Addr)
 	id.Own = unique(append(id.Own, interfaces...))
 	return id, err
 }

@@ -13,6 +13,13 @@ const gatewayDomain = ".tops"
 // no more has mapped.
 func (c *Client) UnmapGateways(ctx context.Context) error { return unmapGateways(ctx, c) }
 
+// UnmapGateway takes the name of one relay's gateway back.
+func (c *Client) UnmapGateway(ctx context.Context, fingerprint string) error {
+	name := strings.ToLower(fingerprint) + gatewayDomain
+	_, err := c.Do(ctx, "MAPADDRESS "+name+"="+name)
+	return err
+}
+
 // unmapGateways asks tor for the names, since none of ours may know them all: which
 // of them a NEWNYM or a RELOAD has cleared is tor's affair.
 func unmapGateways(ctx context.Context, d doer) error {
