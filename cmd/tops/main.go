@@ -21,10 +21,11 @@ type cli struct {
 	Run       runCmd       `cmd:"" help:"Run the roles that a configuration names."`
 	Status    statusCmd    `cmd:"" help:"Show what a running tops is doing."`
 	Config    configCmd    `cmd:"" help:"Print, check and show the configuration."`
+	Doctor    doctorCmd    `cmd:"" help:"Look at tor, the Lightning node and tops, and say what is wrong and what to do."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the books: totals, and the pay streams."`
 	Earnings  earningsCmd  `cmd:"" help:"Show what came in by day or hour."`
 	Paystream paystreamCmd `cmd:"" help:"Tell the story of one pay stream."`
-	Relay     relayCmd     `cmd:"" help:"Set a relay's tor back to what it was."`
+	Relay     relayCmd     `cmd:"" help:"Set a relay up, and set its tor back."`
 	Proxy     proxyCmd     `cmd:"" help:"Run the control-port proxy alone, with no wallet and no configuration."`
 	Policy    policyCmd    `cmd:"" help:"Check, explain and learn what controllers may do."`
 	Demo      demoCmd      `cmd:"" help:"See it all happen on a private Tor network with play money."`
