@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/doctor"
+	"github.com/el-tor/tops/internal/setup"
 )
 
 // doctorCmd looks at everything, and mends nothing.
@@ -40,9 +40,7 @@ func (c *doctorCmd) Run(e *env) error {
 		}}, all...)
 	}
 	if c.JSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(map[string]any{"ok": !doctor.Sick(all), "findings": all}); err != nil {
+		if err := printJSON(e, map[string]any{"ok": !doctor.Sick(all), "findings": all}); err != nil {
 			return err
 		}
 	} else if err := printFindings(e.stdout, all); err != nil {
@@ -62,7 +60,7 @@ func (c *configFlag) loadOrPlain() (cfg *config.Config, missing bool, err error)
 		cfg, err = c.load()
 		return cfg, false, err
 	}
-	l, err := config.New("", nil, []string{"tor.control=" + findTor()})
+	l, err := config.New("", nil, []string{"tor.control=" + setup.FindTor()})
 	if err != nil {
 		return nil, true, err
 	}

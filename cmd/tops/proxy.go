@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/el-tor/tops/internal/setup"
 	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
 	"golang.org/x/sync/errgroup"
@@ -61,7 +62,7 @@ func (c *proxyFlags) server(e *env) (*proxy.Server, error) {
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			upstream := c.Upstream
 			if upstream == "" {
-				upstream = findTor() // each time: tor may have started since
+				upstream = setup.FindTor() // each time: tor may have started since
 			}
 			return proxy.Dialer(upstream)(ctx)
 		},
@@ -112,15 +113,6 @@ func (c *proxyFlags) serve(e *env, srv *proxy.Server) error {
 		defer os.Remove(c.Cookie)
 	}
 	return g.Wait()
-}
-
-// findTor is where a Debian tor listens: its socket if there is one.
-func findTor() string {
-	const socket = "/run/tor/control"
-	if fi, err := os.Stat(socket); err == nil && fi.Mode().Type() == os.ModeSocket {
-		return "unix:" + socket
-	}
-	return "127.0.0.1:9051"
 }
 
 // reloadOnHangup reloads a policy on SIGHUP, all or nothing, until stop.

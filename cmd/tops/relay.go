@@ -5,15 +5,18 @@ import (
 	"strings"
 
 	"github.com/el-tor/tops/internal/app"
-	"github.com/el-tor/tops/internal/relay"
+	"github.com/el-tor/tops/internal/setup"
 )
 
 type relayCmd struct {
-	Undo relayUndoCmd `cmd:"" help:"Put every tor option back that a relay of tops set."`
+	Init relayInitCmd `cmd:"" help:"Make a paid relay of this machine: look at everything, show what would change, write tops.toml."`
+	Undo relayUndoCmd `cmd:"" help:"Put every tor option back that a relay of tops set, and disable its offers."`
 }
 
 type relayUndoCmd struct {
 	configFlag
+	KeepOffer bool `help:"Leave the offers of the relay active."`
+	JSON      bool `help:"Print as JSON."`
 }
 
 func (c *relayUndoCmd) Run(e *env) error {
@@ -24,18 +27,25 @@ func (c *relayUndoCmd) Run(e *env) error {
 	if _, err := app.AskStatus(e.ctx, cfg); err == nil {
 		return fmt.Errorf("tops is running with this configuration and would set its options again: stop it first")
 	}
-	o, err := app.TorOptions(cfg)
-	if err != nil {
+	undone, err := setup.Undo(e.ctx, cfg, c.KeepOffer)
+	if c.JSON {
+		if perr := printJSON(e, undone); perr != nil {
+			return perr
+		}
 		return err
 	}
-	restored, err := relay.Undo(e.ctx, o, app.RelayStateFile(cfg))
-	if err != nil {
-		return err
+	nothing := true
+	for _, done := range []struct {
+		what string
+		list []string
+	}{{"put back in tor", undone.Options}, {"offers disabled", undone.Offers}, {"address taken from lo", undone.Addresses}} {
+		if len(done.list) > 0 {
+			nothing = false
+			fmt.Fprintf(e.stdout, "%s: %s\n", done.what, strings.Join(done.list, " "))
+		}
 	}
-	if len(restored) == 0 {
-		_, err = fmt.Fprintln(e.stdout, "nothing to put back")
-		return err
+	if nothing && err == nil {
+		fmt.Fprintln(e.stdout, "nothing to put back")
 	}
-	_, err = fmt.Fprintln(e.stdout, "put back:", strings.Join(restored, " "))
 	return err
 }

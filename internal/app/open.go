@@ -189,6 +189,9 @@ func RelayStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "
 // ClientStateFile is where a client's are.
 func ClientStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "tor-client.json") }
 
+// DoctorStateFile is where those are that `tops doctor` sets for a moment.
+func DoctorStateFile(c *config.Config) string { return filepath.Join(c.DataDir, "tor-doctor.json") }
+
 // TorOptions says how to reach tor.
 func TorOptions(c *config.Config) (tor.Options, error) {
 	o := tor.Options{Address: c.Tor.Control, CookieFile: c.Tor.Cookie}

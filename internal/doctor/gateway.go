@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -101,7 +100,7 @@ var errNoCircuit = errors.New("no circuit to the relay could be made")
 // walk builds the circuit and asks the gateway for its terms. What it sets in tor
 // is remembered in a file meanwhile, so that whatever kills it can be undone.
 func (c *Case) walk(ctx context.Context, first string) (hops int, err error) {
-	file := c.walkFile()
+	file := app.DoctorStateFile(c.Config)
 	var saved tor.SettingsState
 	if err := statefile.Load(file, &saved); err != nil {
 		return 0, err
@@ -146,11 +145,8 @@ func (c *Case) leave(ctx context.Context, t *tor.Client, settings *tor.Settings)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("put tor's options back: %w", err)
 	}
-	return os.Remove(c.walkFile())
+	return os.Remove(app.DoctorStateFile(c.Config))
 }
-
-// walkFile remembers what walk has set in tor.
-func (c *Case) walkFile() string { return filepath.Join(c.Config.DataDir, "tor-doctor.json") }
 
 // firstHop picks a relay to begin the circuit with.
 func firstHop(ctx context.Context, t *tor.Client, not string) (string, error) {

@@ -217,7 +217,7 @@ func (r *Relay) followConsensus(ctx context.Context) error {
 // remembers. tops must not be running as this relay.
 func Undo(ctx context.Context, o tor.Options, stateFile string) (restored []string, err error) {
 	var saved tor.SettingsState
-	if err := statefile.Load(stateFile, &saved); err != nil {
+	if err := statefile.Load(stateFile, &saved); err != nil || len(saved.Options) == 0 {
 		return nil, err
 	}
 	settings := tor.NewSettings(saved, func(s tor.SettingsState) error { return statefile.Save(stateFile, s) }, nil)
@@ -226,10 +226,13 @@ func Undo(ctx context.Context, o tor.Options, stateFile string) (restored []stri
 		return nil, err
 	}
 	defer c.Close()
+	if err := settings.Restore(ctx); err != nil {
+		return nil, err
+	}
 	for _, o := range saved.Options {
 		restored = append(restored, o.Key)
 	}
-	return restored, settings.Restore(ctx)
+	return restored, nil
 }
 
 func (r *Relay) failed(err error) {

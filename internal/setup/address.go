@@ -51,17 +51,17 @@ func addAddress(dataDir string, a netip.Addr) error {
 
 // removeAddress takes away what addAddress gave; none if it gave nothing. One that
 // is gone already, with a restart of the machine, is no error.
-func removeAddress(dataDir string) (removed string, err error) {
+func removeAddress(dataDir string) (removed []string, err error) {
 	var was added
 	if err := statefile.Load(addedFile(dataDir), &was); err != nil || !was.Address.IsValid() {
-		return "", err
+		return nil, err
 	}
 	lo, addr, err := loopback(was.Address)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := netlink.AddrDel(lo, addr); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
-		return "", fmt.Errorf("ip addr del %s/32 dev lo (it needs root): %w", was.Address, err)
+		return nil, fmt.Errorf("ip addr del %s/32 dev lo (it needs root): %w", was.Address, err)
 	}
-	return was.Address.String(), os.Remove(addedFile(dataDir))
+	return []string{was.Address.String()}, os.Remove(addedFile(dataDir))
 }

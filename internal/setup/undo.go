@@ -15,9 +15,9 @@ import (
 
 // Undone is what was taken back.
 type Undone struct {
-	Options []string `json:"tor_options"`       // put back
-	Offers  []string `json:"offers"`            // disabled, by id
-	Address string   `json:"address,omitempty"` // taken from lo
+	Options   []string `json:"tor_options"` // put back
+	Offers    []string `json:"offers"`      // disabled, by id
+	Addresses []string `json:"addresses"`   // taken from lo
 }
 
 // Undo puts back every tor option that the relay of this configuration has set,
@@ -41,7 +41,9 @@ func Undo(ctx context.Context, cfg *config.Config, keepOffers bool) (u Undone, e
 		u.Offers, err = disableOffers(ctx, cfg, o)
 		fail("disable the relay's offers", err)
 	}
-	u.Address, err = removeAddress(cfg.DataDir)
+	_, err = relay.Undo(ctx, o, app.DoctorStateFile(cfg))
+	fail("put back what a doctor that was killed has left in tor", err)
+	u.Addresses, err = removeAddress(cfg.DataDir)
 	fail("take the address from lo", err)
 	return u, errors.Join(errs...)
 }
