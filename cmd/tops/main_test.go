@@ -1,14 +1,26 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/el-tor/tops/internal/testnet"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// networkEnv has a test that needs a Tor network run in a namespace for it, beside
+// the others: see TestRelay.
+const networkEnv = "TOPS_TEST_NETWORK"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(networkEnv) != "" {
+		if err := testnet.Enter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"tops":       func() { os.Exit(run(os.Args[1:])) },
 		"writebooks": writeBooks,

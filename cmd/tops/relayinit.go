@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/el-tor/tops/internal/doctor"
 	"github.com/el-tor/tops/internal/setup"
@@ -209,7 +210,7 @@ func printPlan(w io.Writer, p *setup.RelayPlan) error {
 	fmt.Fprintf(&b, "  relay    %s, %s\n", p.Relay, was)
 	fmt.Fprintf(&b, "  gateway  %s, where paying clients may connect: %s\n", p.Gateway, r.ExitPolicy)
 	fmt.Fprintf(&b, "  price    %d msat for each round of %s, %d of %d rounds free, %d msat for the last: %d msat in all\n",
-		r.RateMsat, r.Interval, r.FreeRounds, r.Rounds, r.FinalMsat, p.Schedule.TotalMsat())
+		r.RateMsat, time.Duration(r.Interval), r.FreeRounds, r.Rounds, r.FinalMsat, p.Schedule.TotalMsat())
 	fmt.Fprintf(&b, "  offer    %s\n", offerLine(p))
 	if p.Address != "" {
 		fmt.Fprintf(&b, "  address  %s was given to lo; it is gone after a restart of the machine: see docs/relay.md\n", p.Address)

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,7 +38,7 @@ func lookAtGateway(ctx context.Context, c *Case) []Finding {
 		ln.Close()
 		return ok("%s is free to listen on", at)
 	}
-	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.Relay.From[len(c.Relay.From)-1], 0))}
+	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.Relay.Addr, 0))}
 	link := gateway.NewClient(func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp4", at.String()) })
 	defer link.Close()
 	terms, err := link.Terms(ctx)
@@ -79,11 +81,7 @@ func lookThroughTor(ctx context.Context, c *Case) []Finding {
 	if listeners, err := c.Tor.Info(ctx, "net/listeners/socks"); err != nil || strings.TrimSpace(listeners) == "" {
 		return unchecked("this tor has no SocksPort to go through; give it one that only this machine reaches (SocksPort 127.0.0.1:9050), or let a client try")
 	}
-	first, err := firstHop(ctx, c.Tor, c.Relay.Fingerprint)
-	if err != nil {
-		return unchecked("no circuit to the relay could be made: %v", err)
-	}
-	hops, err := c.walk(ctx, first)
+	err := c.walk(ctx)
 	switch {
 	case errors.Is(err, errNoCircuit):
 		return unchecked("%v", err)
@@ -92,46 +90,63 @@ func lookThroughTor(ctx context.Context, c *Case) []Finding {
 	case err != nil:
 		return problem("see the lines above on the address, tor's options and the exit rules, and tor's log", "a stream through a circuit that ends here does not reach the gateway: %v", err)
 	}
-	return ok("a payer's way works: a circuit of %d hops that ends here reached the gateway", hops)
+	return ok("a payer's way works: through a circuit that ends here the gateway answers")
 }
 
 var errNoCircuit = errors.New("no circuit to the relay could be made")
 
 // walk builds the circuit and asks the gateway for its terms. What it sets in tor
 // is remembered in a file meanwhile, so that whatever kills it can be undone.
-func (c *Case) walk(ctx context.Context, first string) (hops int, err error) {
+func (c *Case) walk(ctx context.Context) (err error) {
 	file := app.DoctorStateFile(c.Config)
 	var saved tor.SettingsState
 	if err := statefile.Load(file, &saved); err != nil {
-		return 0, err
+		return err
 	}
 	settings := tor.NewSettings(saved, func(s tor.SettingsState) error { return statefile.Save(file, s) }, nil)
 	circuits, attacher := tor.NewCircuits(), tor.NewAttacher(settings)
 	options, err := app.TorOptions(c.Config)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	t, err := tor.Start(ctx, tor.Config{Options: options, Handlers: []tor.Handler{settings, circuits, attacher}})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), askFor)
 		defer cancel()
 		err = errors.Join(err, c.leave(end, t, settings), t.Close())
 	}()
-	path := []string{first, c.Relay.Fingerprint}
-	circuit, err := circuits.Build(ctx, path)
+	circuit, hops, err := c.build(ctx, circuits)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errNoCircuit, err)
+		return fmt.Errorf("%w: %w", errNoCircuit, err)
 	}
 	defer circuit.Close(context.WithoutCancel(ctx))
 	link := gateway.NewClient(func(ctx context.Context) (net.Conn, error) {
-		return attacher.DialGateway(ctx, tor.Gateway{Fingerprint: c.Relay.Fingerprint, Addr: c.at()}, tor.Target{Circuit: circuit.ID, Hop: len(path)})
+		return attacher.DialGateway(ctx, tor.Gateway{Fingerprint: c.Relay.Fingerprint, Addr: c.at()}, tor.Target{Circuit: circuit.ID, Hop: hops})
 	})
 	defer link.Close()
 	_, err = link.Terms(ctx)
-	return len(path), err
+	return err
+}
+
+// build builds a circuit that ends here. Some relay of the network is always away,
+// so it is tried a few times.
+func (c *Case) build(ctx context.Context, circuits *tor.Circuits) (circuit *tor.Circuit, hops int, err error) {
+	for range 3 {
+		var path []string
+		if path, err = pathHere(ctx, c.Tor, c.Relay.Fingerprint); err != nil {
+			return nil, 0, err
+		}
+		one, cancel := context.WithTimeout(ctx, checkFor/4)
+		circuit, err = circuits.Build(one, path)
+		cancel()
+		if err == nil {
+			return circuit, len(path), nil
+		}
+	}
+	return nil, 0, err
 }
 
 // leave gives tor back what walk has changed.
@@ -148,23 +163,30 @@ func (c *Case) leave(ctx context.Context, t *tor.Client, settings *tor.Settings)
 	return os.Remove(app.DoctorStateFile(c.Config))
 }
 
-// firstHop picks a relay to begin the circuit with.
-func firstHop(ctx context.Context, t *tor.Client, not string) (string, error) {
-	text, err := t.Info(ctx, "entry-guards")
+// pathHere picks a way that ends at this relay. It takes two others, since a relay
+// extends no circuit back to where it came from.
+func pathHere(ctx context.Context, t *tor.Client, me string) ([]string, error) {
+	text, err := t.Info(ctx, "ns/all")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var all []string
+	var others []string
+	fingerprint := ""
 	for line := range strings.Lines(text) {
-		name, state, _ := strings.Cut(strings.TrimSpace(line), " ")
-		fp := strings.TrimPrefix(name, "$")
-		if len(fp) < 40 || strings.EqualFold(fp[:40], not) || state == "down" || state == "unusable" {
-			continue
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 2 && words[0] == "r":
+			digest, _ := base64.RawStdEncoding.DecodeString(words[2])
+			fingerprint = strings.ToUpper(hex.EncodeToString(digest))
+		case len(words) > 0 && words[0] == "s":
+			if fingerprint != me && slices.Contains(words, "Fast") && slices.Contains(words, "Running") {
+				others = append(others, fingerprint)
+			}
 		}
-		all = append(all, fp[:40])
 	}
-	if len(all) == 0 {
-		return "", errors.New("tor has no guard to begin with")
+	if len(others) < 2 {
+		return nil, errors.New("tor knows too few other relays")
 	}
-	return all[rand.N(len(all))], nil
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return []string{others[0], others[1], me}, nil
 }

@@ -80,6 +80,9 @@ func TestWasExit(t *testing.T) {
 		{"off, whatever the policy says", map[string][]string{"exitrelay": {"0"}, "exitpolicy": {"accept *:*"}}, false},
 		{"on, with tor's own policy", map[string][]string{"exitrelay": {"1"}}, true},
 		{"auto, with a policy", map[string][]string{"exitrelay": {"auto"}, "exitpolicy": {"accept *:443"}}, true},
+		{"a policy that lets nothing out", map[string][]string{"exitrelay": {"1"}, "exitpolicy": {"reject 10.0.0.0/8:*", "reject *:*"}}, false},
+		{"auto, with the policy of one who wants no exit", map[string][]string{"exitrelay": {"auto"}, "exitpolicy": {"reject *:*"}}, false},
+		{"rejections before tor's own policy", map[string][]string{"exitrelay": {"1"}, "exitpolicy": {"reject *:25"}}, true},
 		{"auto, reduced", map[string][]string{"exitrelay": {"auto"}, "reducedexitpolicy": {"1"}}, true},
 	} {
 		if got := wasExit(c.conf, tor.SettingsState{}); got != c.want {

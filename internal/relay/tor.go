@@ -44,7 +44,7 @@ func Identify(ctx context.Context, c *tor.Client, cfg *config.Relay, saved tor.S
 		return id, err
 	}
 	id.WasExit = wasExit(conf, saved)
-	id.From = append([]netip.Addr{id.Addr}, addresses(conf, bindings[:2])...)
+	id.From = unique(append(addresses(conf, bindings[:2]), id.Addr))
 	id.Own = append([]netip.Addr{id.Addr}, addresses(conf, bindings)...)
 	// A relay with an IPv6 ORPort; tor knows no such address otherwise.
 	if six, err := c.Info(ctx, "address/v6"); err == nil {
@@ -80,14 +80,24 @@ func addresses(conf map[string][]string, keys []string) (list []netip.Addr) {
 func wasExit(conf map[string][]string, saved tor.SettingsState) bool {
 	value := func(key string) []string { return saved.Base(key, conf[strings.ToLower(key)]) }
 	is := func(key, want string) bool { return slices.Equal(value(key), []string{want}) }
-	switch {
-	case is("ExitRelay", "0"):
-		return false
-	case is("ExitRelay", "1"):
-		return true
-	default:
-		return len(value("ExitPolicy")) > 0 || is("ReducedExitPolicy", "1") || is("IPv6Exit", "1")
+	policy := value("ExitPolicy")
+	asked := len(policy) > 0 || is("ReducedExitPolicy", "1") || is("IPv6Exit", "1")
+	return !is("ExitRelay", "0") && (is("ExitRelay", "1") || asked) && acceptsAny(policy)
+}
+
+// acceptsAny reports whether a policy lets anything out. Behind one that does not
+// end in a rule for everything tor appends its own, which does.
+func acceptsAny(policy []string) bool {
+	for rule := range strings.SplitSeq(strings.Join(policy, ","), ",") {
+		switch words := strings.Fields(rule); {
+		case len(words) == 0:
+		case strings.HasPrefix(words[0], "accept"):
+			return true
+		case words[0] == "reject" && len(words) == 2 && (words[1] == "*:*" || words[1] == "*"):
+			return false
+		}
 	}
+	return true
 }
 
 // interfaceAddrs lists the addresses of this machine's interfaces.
