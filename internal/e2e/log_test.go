@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/hex"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,4 +140,34 @@ func column(t *testing.T, db *sql.DB, query string) (out []string) {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// destinations looks for where the pay streams went: in no log, no books and no
+// state of either end.
+func (w *world) destinations(t *testing.T) {
+	text := map[string]string{"the log": w.log.String()}
+	for _, role := range []string{"relay", "client"} {
+		err := filepath.WalkDir(filepath.Join(w.dir, role), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			text[role+"/"+d.Name()] = string(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(text["relay/ledger.db"]) == 0 || len(text["client/ledger.db"]) == 0 {
+		t.Fatalf("there are no books among %v", slices.Collect(maps.Keys(text)))
+	}
+	raw := chargen.Addr().As4()
+	for where, said := range text {
+		for _, destination := range []string{chargen.Addr().String(), "tops-e2e.org", hex.EncodeToString(raw[:]), string(raw[:])} {
+			if i := strings.Index(said, destination); i >= 0 {
+				t.Errorf("%s tells of a destination: …%.200q", where, said[max(0, i-80):])
+			}
+		}
+	}
 }

@@ -66,10 +66,12 @@ func TestWorld(t *testing.T) {
 		{"outage", (*world).outages},
 		{"tor", (*world).torGone},
 		{"undo", (*world).undo},
+		{"exit path", (*world).exitPath},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.scene(w, t) })
 	}
 	t.Run("secrets", w.secrets)
+	t.Run("destinations", w.destinations)
 }
 
 // newWorld starts everything, and ends it with the test.
