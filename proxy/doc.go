@@ -47,6 +47,9 @@
 //
 //	srv.Auth = &proxy.Auth{CookieFile: path, Cookie: cookie}
 //
+// Where listeners differ in this ([ParseListener]), each has its Server; [Server.Pass]
+// is the one that leaves it to tor.
+//
 // # What controllers may do
 //
 // [Server.Access] gives each controller a [Guard], which judges its commands before

@@ -55,6 +55,14 @@ type Server struct {
 	active int    // guarded by mu
 }
 
+// Pass is another server for the same tor, that leaves authentication to it.
+func (s *Server) Pass() *Server {
+	return &Server{
+		Dial: s.Dial, Engine: s.Engine, Terms: s.Terms, Conf: s.Conf, Attach: s.Attach, Upgrade: s.Upgrade, Access: s.Access,
+		DialTimeout: s.DialTimeout, MaxControllers: s.MaxControllers, StallTimeout: s.StallTimeout, OnError: s.OnError,
+	}
+}
+
 // knocking is how long a controller has to authenticate itself to us.
 const knocking = time.Minute
 

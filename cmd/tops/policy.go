@@ -83,8 +83,8 @@ type teaching struct{ *access.Learner }
 func (t teaching) Admit(proxy.Controller) (proxy.Guard, error) { return t.Guard(), nil }
 
 func (c *policyLearnCmd) Run(e *env) error {
-	if c.AllowRemote {
-		return errors.New("--allow-remote would give other machines all of tor: learning allows everything")
+	if err := c.localOnly("learning allows everything, which"); err != nil {
+		return err
 	}
 	if c.User == "" {
 		c.User = "*"

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +21,7 @@ import (
 
 // proxyFlags are those of every subcommand that runs a proxy alone.
 type proxyFlags struct {
-	Listen       []string      `required:"" placeholder:"ADDR" help:"Where controllers connect: host:port, unix:PATH or systemd:NAME; may repeat."`
+	Listen       []string      `required:"" placeholder:"ADDR" help:"Where controllers connect: host:port, unix:PATH or systemd:NAME, with options behind: unix:PATH?mode=0660&group=NAME&auth=own; may repeat."`
 	Upstream     string        `placeholder:"ADDR" help:"tor's control port; unix:/run/tor/control or 127.0.0.1:9051 if not given."`
 	Auth         string        `enum:"pass,own" default:"pass" help:"Who authenticates controllers: tor (pass) or tops (own)."`
 	Cookie       string        `type:"path" placeholder:"FILE" help:"With --auth own: the cookie file to write for controllers."`
@@ -38,8 +38,10 @@ type proxyCmd struct {
 }
 
 func (c *proxyCmd) Run(e *env) error {
-	if c.AllowRemote && len(c.Policy) == 0 {
-		return errors.New("--allow-remote without --policy would give other machines all of tor")
+	if len(c.Policy) == 0 {
+		if err := c.localOnly("without --policy it"); err != nil {
+			return err
+		}
 	}
 	srv, err := c.server(e)
 	if err != nil {
@@ -54,6 +56,35 @@ func (c *proxyCmd) Run(e *env) error {
 		defer reloadOnHangup(e, policy)()
 	}
 	return c.serve(e, srv)
+}
+
+// listeners are what --listen names.
+func (c *proxyFlags) listeners() (list []proxy.Listener, err error) {
+	defaults := proxy.Listener{Own: c.Auth == "own", ListenOptions: proxy.ListenOptions{Group: c.Group, AllowRemote: c.AllowRemote}}
+	mode, err := strconv.ParseUint(c.Mode, 8, 9)
+	if err != nil {
+		return nil, fmt.Errorf("mode %q is not an octal number such as 0660", c.Mode)
+	}
+	defaults.Mode = os.FileMode(mode)
+	for _, s := range c.Listen {
+		l, err := proxy.ParseListener(s, defaults)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// localOnly refuses listeners that other machines reach.
+func (c *proxyFlags) localOnly(why string) error {
+	list, err := c.listeners()
+	for _, l := range list {
+		if l.AllowRemote {
+			return fmt.Errorf("listener %s for other machines: %s would give them all of tor", l.Addr, why)
+		}
+	}
+	return err
 }
 
 // server makes the server that the flags describe.
@@ -71,7 +102,11 @@ func (c *proxyFlags) server(e *env) (*proxy.Server, error) {
 			e.log.Warn().Stringer("who", who).Err(err).Msg("controller")
 		},
 	}
-	if c.Auth != "own" {
+	list, err := c.listeners()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(list, func(l proxy.Listener) bool { return l.Own }) {
 		return srv, nil
 	}
 	uid := uint32(os.Geteuid())
@@ -88,28 +123,32 @@ func (c *proxyFlags) server(e *env) (*proxy.Server, error) {
 
 // serve opens the listeners and serves until the end.
 func (c *proxyFlags) serve(e *env, srv *proxy.Server) error {
-	mode, err := strconv.ParseUint(c.Mode, 8, 9)
+	list, err := c.listeners()
 	if err != nil {
-		return fmt.Errorf("mode %q is not an octal number such as 0660", c.Mode)
+		return err
 	}
-	o := proxy.ListenOptions{Mode: os.FileMode(mode), Group: c.Group, AllowRemote: c.AllowRemote}
+	pass := srv.Pass()
 	var listeners []net.Listener
-	for _, addr := range c.Listen {
-		ln, err := proxy.Listen(addr, o)
+	var servers []*proxy.Server
+	for _, l := range list {
+		ln, err := l.Listen()
 		if err != nil {
 			for _, l := range listeners {
 				l.Close()
 			}
 			return err
 		}
+		if servers = append(servers, pass); l.Own {
+			servers[len(servers)-1] = srv
+		}
 		e.log.Info().Stringer("addr", ln.Addr()).Msg("controllers may connect")
 		listeners = append(listeners, ln)
 	}
 	g, ctx := errgroup.WithContext(e.ctx)
-	for _, ln := range listeners {
-		g.Go(func() error { return srv.Serve(ctx, ln) })
+	for i, ln := range listeners {
+		g.Go(func() error { return servers[i].Serve(ctx, ln) })
 	}
-	if c.Cookie != "" {
+	if srv.Auth != nil && c.Cookie != "" {
 		defer os.Remove(c.Cookie)
 	}
 	return g.Wait()

@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// agreeable is a tor that says OK to everything.
+// agreeable is a tor without authentication that says OK to everything.
 func agreeable(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tor")
@@ -35,8 +35,12 @@ func agreeable(t *testing.T) string {
 			go func() {
 				defer conn.Close()
 				for r := bufio.NewReader(conn); ; {
-					if _, err := r.ReadString('\n'); err != nil {
+					line, err := r.ReadString('\n')
+					if err != nil {
 						return
+					}
+					if strings.HasPrefix(line, "PROTOCOLINFO") {
+						io.WriteString(conn, "250-PROTOCOLINFO 1\r\n250-AUTH METHODS=NULL\r\n")
 					}
 					io.WriteString(conn, "250 OK\r\n")
 				}
@@ -179,5 +183,43 @@ func TestPolicyLearn(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(out); strings.Contains(string(text), "c2VjcmV0") {
 		t.Error("a private key was written down")
+	}
+}
+
+// Each listener has its own way to let controllers in.
+func TestProxyListenersDiffer(t *testing.T) {
+	dir := t.TempDir()
+	a, b, cookie := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "cookie")
+	c := proxyCmd{proxyFlags: proxyFlags{
+		Listen: []string{"unix:" + a, "unix:" + b + "?auth=own&mode=0660"}, Upstream: agreeable(t), Auth: "pass", Mode: "0600", Cookie: cookie,
+	}}
+	stop := start(t, io.Discard, c.Run)
+	for path, want := range map[string]struct {
+		methods string
+		mode    os.FileMode
+	}{
+		a: {"250-AUTH METHODS=NULL", 0o600},
+		b: {`250-AUTH METHODS=NULL,COOKIE,SAFECOOKIE COOKIEFILE="` + cookie + `"`, 0o660},
+	} {
+		ask := talk(t, path)
+		first, methods := ask("PROTOCOLINFO 1"), ask("AUTHENTICATE")
+		if first != "250-PROTOCOLINFO 1" || methods != want.methods {
+			t.Errorf("%s, %s, want %s", first, methods, want.methods)
+		}
+		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != want.mode {
+			t.Errorf("mode %v, %v, want %v", fi.Mode(), err, want.mode)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(cookie); !os.IsNotExist(err) {
+		t.Errorf("the cookie is left: %v", err)
+	}
+	for _, listen := range []string{"unix:" + a + "?mode=9", "192.0.2.1:9?remote=true"} {
+		bad := proxyCmd{proxyFlags: proxyFlags{Listen: []string{listen}, Auth: "pass", Mode: "0600"}}
+		if err := start(t, io.Discard, bad.Run)(); err == nil {
+			t.Errorf("%s was accepted", listen)
+		}
 	}
 }

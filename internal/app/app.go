@@ -59,6 +59,9 @@ type App struct {
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
 	controllers []net.Listener // of the proxy
+	own         []bool         // which of them tops authenticates itself
+	proxies     []*proxy.Server
+	cookieFile  string         // that we wrote for controllers
 	policy      *access.Policy // what controllers may say, nil: everything
 	listening   []net.Listener // all of them, to be closed
 
@@ -86,6 +89,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		defer o.Policy(a.policy)()
 	}
 
+	if err := a.makeProxies(); err != nil {
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	if a.relay != nil {
 		g.Go(func() error { return a.relay.Run(gctx) })
@@ -105,8 +111,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if a.books != nil {
 		g.Go(func() error { a.tidyBooks(gctx); return gctx.Err() })
 	}
-	for _, ln := range a.controllers {
-		g.Go(func() error { return a.proxy().Serve(gctx, ln) })
+	for i, ln := range a.controllers {
+		g.Go(func() error { return a.proxies[i].Serve(gctx, ln) })
 	}
 	a.log.Info().Bool("client", a.client != nil).Bool("relay", a.relay != nil).Strs("proxy", cfg.Proxy.Listen).Msg("running")
 	if o.Ready != nil {

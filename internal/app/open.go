@@ -101,10 +101,18 @@ func (a *App) listen() (err error) {
 		}
 	}
 	for _, addr := range a.cfg.Proxy.Listen {
-		ln, err := proxy.Listen(addr, proxy.ListenOptions{})
+		l, err := proxy.ParseListener(addr, proxy.Listener{})
+		if err == nil && l.AllowRemote && a.policy == nil {
+			err = fmt.Errorf("listener %s for other machines would give them all of tor: proxy.policy is missing", l.Addr)
+		}
+		var ln net.Listener
+		if err == nil {
+			ln, err = l.Listen()
+		}
 		if err != nil {
 			return fmt.Errorf("proxy.listen: %w", err)
 		}
+		a.own = append(a.own, l.Own)
 		a.controllers, a.listening = append(a.controllers, ln), append(a.listening, ln)
 	}
 	if a.cfg.Client == nil {
@@ -147,6 +155,9 @@ func (a *App) spent(ctx context.Context) ([]policies.Spending, error) {
 func (a *App) close() (err error) {
 	for _, ln := range a.listening {
 		_ = ln.Close() // most are closed by who served them
+	}
+	if a.cookieFile != "" {
+		_ = os.Remove(a.cookieFile) // nobody would take it any more
 	}
 	switch {
 	case a.guard == nil:

@@ -35,9 +35,10 @@ type Lightning struct {
 
 // Proxy is the control port that controllers use.
 type Proxy struct {
-	Listen []string `toml:"listen" doc:"Where controllers connect: unix:PATH or host:port; empty: nowhere." example:"127.0.0.1:9061"`
-	Policy []string `toml:"policy" doc:"Access profiles, files or directories, which say what a controller may do; none: whoever authenticates to tor may do everything." example:"/etc/tops/policy.d"`
+	Listen []string `toml:"listen" doc:"Where controllers connect: unix:PATH, host:port or systemd:NAME, with options behind: ?mode=0660&group=NAME for a socket, auth=own to have tops authenticate them, remote=true for other machines (with a policy); empty: nowhere." example:"127.0.0.1:9061"`
+	Policy []string `toml:"policy" doc:"Access profiles, files or directories, which say what a controller may do; none: whoever authenticates to tor may do everything." example:"/etc/tops/access.d"`
 
+	CookieFile      string   `toml:"cookie_file" doc:"Where the cookie is written that controllers of auth=own listeners show; without it, only processes of the same user may use their unix sockets." example:"/run/tops/control.authcookie"`
 	UpgradeCircuits bool     `toml:"upgrade_circuits" doc:"Pay for the circuits that controllers build by a plain EXTENDCIRCUIT, where the exit can be paid; with access profiles each profile says so itself."`
 	StallTimeout    Duration `toml:"stall_timeout" doc:"A controller that reads nothing of what it is sent for so long is disconnected; 0s: never."`
 }

@@ -16,7 +16,7 @@ import (
 func (w *world) upgrades(t *testing.T) {
 	cfg := *w.client.cfg
 	plain := filepath.Join(w.dir, "plain.sock")
-	cfg.Proxy.Listen = append(cfg.Proxy.Listen[:1:1], "unix:"+plain)
+	cfg.Proxy.Listen = append(cfg.Proxy.Listen[:1:1], "unix:"+plain+"?auth=own&mode=0660")
 	for name, rule := range map[string]string{w.controlSocket(): "{ paid = true }", plain: "true"} {
 		profile := fmt.Sprintf("[match]\nlisteners = [\"unix:%s\"]\n[commands]\nGETINFO = true\nEXTENDCIRCUIT = %s\nCLOSECIRCUIT = true\n[events]\nPAYSTREAM = true\n", name, rule)
 		file := filepath.Join(w.dir, filepath.Base(name)+".toml")
