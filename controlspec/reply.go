@@ -116,7 +116,8 @@ func AppendLine(b []byte, code int, sep byte, text string) []byte {
 }
 
 // AppendData appends a data block with its final dot, stuffing dots. A final
-// newline of data is optional.
+// newline of data is optional; CRs before a line's end are left out, all of them,
+// so that what is read back and written again is the same.
 func AppendData(b []byte, data string) []byte {
 	for data != "" {
 		line, rest, _ := strings.Cut(data, "\n")
@@ -124,7 +125,7 @@ func AppendData(b []byte, data string) []byte {
 		if strings.HasPrefix(line, ".") {
 			b = append(b, '.')
 		}
-		b = append(b, strings.TrimSuffix(line, "\r")...)
+		b = append(b, strings.TrimRight(line, "\r")...)
 		b = append(b, '\r', '\n')
 	}
 	return append(b, ".\r\n"...)

@@ -178,6 +178,7 @@ func FuzzScanner(f *testing.F) {
 func FuzzReadReply(f *testing.F) {
 	f.Add([]byte(session))
 	f.Add([]byte("250+x\r\n.\r\n250 OK\r\n"))
+	f.Add([]byte("250+x\r\ny\r\r\n.\r\n250 OK\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := controlspec.NewReplyReader(bytes.NewReader(in))
 		for {
