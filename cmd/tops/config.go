@@ -12,7 +12,7 @@ import (
 
 // configFlag is what every subcommand takes that reads the configuration.
 type configFlag struct {
-	Config string   `short:"c" default:"/etc/tops/tops.toml" type:"path" env:"TOPS_CONFIG" placeholder:"FILE" help:"The configuration file (${default})."`
+	Config string   `short:"c" default:"${config}" type:"path" env:"TOPS_CONFIG" placeholder:"FILE" help:"The configuration file (${default})."`
 	Set    []string `placeholder:"KEY=VALUE" sep:"none" help:"Override a key of it, such as client.day_msat=100000; may repeat."`
 }
 

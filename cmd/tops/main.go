@@ -58,7 +58,7 @@ func run(args []string) int {
 		kong.Name("tops"),
 		kong.Description("The Onion Pay Stream: pay the relays of Tor circuits over Lightning, one sat a minute, and be paid as one."),
 		kong.UsageOnError(),
-		kong.Vars{"version": "tops " + version()},
+		kong.Vars{"version": "tops " + version(), "config": defaultConfig},
 	)
 	if err != nil {
 		panic(err) // the command definitions themselves are wrong
