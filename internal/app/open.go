@@ -118,7 +118,7 @@ func (a *App) listen() (err error) {
 	if a.cfg.Client == nil {
 		return nil
 	}
-	if a.apps, err = proxy.Listen(a.cfg.Client.SOCKS, proxy.ListenOptions{}); err != nil {
+	if a.apps, err = proxy.Listen(a.cfg.Client.SOCKS, proxy.ListenOptions{AllowRemote: a.cfg.Client.Remote}); err != nil {
 		return fmt.Errorf("client.socks: %w", err)
 	}
 	a.listening = append(a.listening, a.apps)

@@ -46,6 +46,7 @@ type Proxy struct {
 // Client makes tops a payer.
 type Client struct {
 	SOCKS  string   `toml:"socks" doc:"The SOCKS5 port of apps, host:port, on this machine only."`
+	Remote bool     `toml:"allow_remote" doc:"Let the SOCKS port listen beyond the loopback: whoever reaches it spends this client's money."`
 	Relays []string `toml:"relays" doc:"Exits to pay, by fingerprint; empty: the cheapest of those whose terms are known." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
 	Guards []string `toml:"guards" doc:"First hops to use, by fingerprint; empty: tor's own choice." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
 
