@@ -26,20 +26,33 @@ type option struct {
 // path is the key's table and its name in it, or its name alone.
 func (o option) path() []string { return strings.Split(o.Name, ".") }
 
-// twins lists the options, a twin for each key, in their order.
+// twins lists the options, a twin for each key, in their order. What the plugin
+// is about needs no table in its name, unless two tables have the same key.
 func twins() []option {
+	keys := map[string]int{}
+	for _, k := range config.Keys() {
+		keys[short(k)]++
+	}
 	var out []option
 	for _, k := range config.Keys() {
-		name := k.Name
-		switch k.Table() {
-		case "proxy", "client", "relay": // what the plugin is about
-			name = strings.TrimPrefix(name, k.Table()+".")
+		name := short(k)
+		if keys[name] > 1 {
+			name = k.Name
 		}
 		if name = "tops-" + strings.NewReplacer("_", "-", ".", "-").Replace(name); name != "tops-lightning-rpc" {
 			out = append(out, option{k, name})
 		}
 	}
 	return out
+}
+
+// short is a key's name without the table of a role or of the proxy.
+func short(k config.Key) string {
+	switch k.Table() {
+	case "proxy", "client", "relay":
+		return strings.TrimPrefix(k.Name, k.Table()+".")
+	}
+	return k.Name
 }
 
 // manifestOptions are the options as the manifest lists them. All are strings:
