@@ -40,7 +40,7 @@ func (l *Ledger) Blur(ctx context.Context, before time.Time) (err error) {
 	if !done {
 		return nil
 	}
-	return emptyLog(ctx, l.db)
+	return l.backend.forgotten(ctx, l.db)
 }
 
 // blurred is one kind of what is blurred, in the order of a time of its own that

@@ -61,7 +61,7 @@ func same(t testing.TB, what string, want, got any) {
 }
 
 func TestTotals(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	totals := func() ledger.Totals {
 		t.Helper()
 		got, err := l.Totals(t.Context())
@@ -92,7 +92,7 @@ func TestTotals(t *testing.T) {
 }
 
 func TestSpentByControllerAndCircuit(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	pay(t, l, 1, "alice", "1", paystream.StepPaid, 100, epoch)
 	pay(t, l, 2, "alice", "1", paystream.StepPaid, 100, epoch.Add(time.Hour))
 	pay(t, l, 3, "alice", "2", paystream.StepPaid, 100, epoch.Add(time.Hour))
@@ -111,7 +111,7 @@ func TestSpentByControllerAndCircuit(t *testing.T) {
 
 // The books give a budget back what it knew before a restart.
 func TestSpendingsFillABudget(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	pay(t, l, 1, "alice", "1", paystream.StepPaid, 97, epoch.Add(-48*time.Hour))
 	pay(t, l, 2, "alice", "1", paystream.StepPaid, 197, epoch.Add(-2*time.Hour))
 	pay(t, l, 3, "alice", "2", paystream.StepPaying, 390, epoch.Add(-72*time.Hour))
@@ -139,7 +139,7 @@ func TestSpendingsFillABudget(t *testing.T) {
 }
 
 func TestEarningsByHourAndDay(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	r := journaltest.PayeeStream(1)
 	r.Closed = epoch.Add(40 * time.Minute) // in its first, free round: all that was credited is left over
 	earn(t, l, r,
@@ -171,7 +171,7 @@ func TestEarningsByHourAndDay(t *testing.T) {
 }
 
 func TestStoryWithoutSecrets(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	payer, payee := journaltest.PayerStream(1), journaltest.PayeeStream(1) // we pay ourselves
 	payer.Start, payer.PaidMsat, payer.Controller = payer.Opened.Add(time.Second), 7, "alice"
 	payee.Bytes = 77
@@ -208,7 +208,7 @@ func TestStoryWithoutSecrets(t *testing.T) {
 }
 
 func TestPayStreamsFiltered(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	var live, old, payer = journaltest.PayeeStream(1), journaltest.PayeeStream(2), journaltest.PayerStream(3)
 	live.Start, old.Start, old.Closed, payer.Opened = epoch, epoch.Add(-2*time.Hour), epoch.Add(-time.Hour), epoch.Add(-time.Minute)
 	payer.Controller = "alice'; DROP TABLE payer_streams; --"
@@ -244,7 +244,7 @@ func TestPayStreamsFiltered(t *testing.T) {
 }
 
 func TestForgetKeepsWhatIsNotOver(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	before := epoch
 	live, young, late, gone := journaltest.PayeeStream(1), journaltest.PayeeStream(2), journaltest.PayeeStream(3), journaltest.PayeeStream(4)
 	young.Closed, late.Closed, gone.Closed = before, before.Add(-time.Minute), before.Add(-1)
@@ -300,7 +300,7 @@ func TestForgetKeepsWhatIsNotOver(t *testing.T) {
 // stay what they were, and what is live or open stays whole.
 func TestForgettingChangesNoSum(t *testing.T) {
 	t.Parallel()
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	n := 0 // every history adds to the same books
 	rapid.Check(t, func(rt *rapid.T) {
 		hours := rapid.IntRange(0, 72)

@@ -24,7 +24,7 @@ const childEnv = "TOPS_TEST_LEDGER_CHILD"
 // the bookings. Several lives of one ledger.
 func TestKilledInTheMiddleOfCommits(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
+	path := newPlace(t)
 	credited := 0 // acknowledged, in all lives
 	opened := make(map[paystream.Handle]bool)
 	for life := range 4 {

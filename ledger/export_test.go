@@ -16,3 +16,10 @@ func (l *Ledger) FillUp(ctx context.Context, more int) error {
 		return s.conn.QueryRowContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages+more)).Scan(&limit)
 	})
 }
+
+// AddStep adds a step to the schema, as a newer version of tops has one, until
+// undo.
+func AddStep(step string) (undo func()) {
+	schema = append(schema, step)
+	return func() { schema = schema[:len(schema)-1] }
+}

@@ -51,7 +51,7 @@ func (l *Ledger) forget(ctx context.Context, f *Forgotten, before time.Time, kin
 	if *f == (Forgotten{}) {
 		return nil
 	}
-	if err := emptyLog(ctx, l.db); err != nil {
+	if err := l.backend.forgotten(ctx, l.db); err != nil {
 		return fmt.Errorf("books: forgetting: %w", err)
 	}
 	return nil

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/el-tor/tops/internal/testpg"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream/memjournal/journaltest"
 )
@@ -15,15 +17,15 @@ import (
 func TestJournal(t *testing.T) {
 	t.Parallel()
 	journaltest.Run(t, func(t *testing.T) journaltest.Journal {
-		path := newPath(t)
-		return restarted{open(t, path), path}
+		place := newPlace(t)
+		return restarted{open(t, place), place}
 	})
 }
 
 // restarted is a ledger that the journals' test can open again.
 type restarted struct {
 	*ledger.Ledger
-	path string
+	place string
 }
 
 func (r restarted) Reopen(t *testing.T) journaltest.Journal {
@@ -31,14 +33,23 @@ func (r restarted) Reopen(t *testing.T) journaltest.Journal {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return restarted{open(t, r.path), r.path}
+	return restarted{open(t, r.place), r.place}
 }
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "books", "ledger.db") }
 
-func open(t testing.TB, path string) *ledger.Ledger {
+// newPlace is a place for a ledger: a path, or a schema of PostgreSQL's with the
+// build tag world.
+func newPlace(t testing.TB) string {
+	if server == nil {
+		return newPath(t)
+	}
+	return server.URL(fmt.Sprintf("test%d", schemas.Add(1)))
+}
+
+func open(t testing.TB, place string) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), path)
+	l, err := ledger.Open(t.Context(), place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +61,28 @@ func open(t testing.TB, path string) *ledger.Ledger {
 	return l
 }
 
+var (
+	server  *testpg.Server // with the build tag world
+	schemas atomic.Int64   // of the server that are used
+)
+
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childEnv); path != "" {
-		fmt.Fprintln(os.Stderr, child(path))
+	if place := os.Getenv(childEnv); place != "" {
+		fmt.Fprintln(os.Stderr, child(place))
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	var err error
+	if server, err = startServer(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if server != nil {
+			if err := server.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+		os.Exit(code)
+	}))
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestOpenRefusesASecond(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t)
 	first := open(t, path)
 	if second, err := ledger.Open(t.Context(), path); !errors.Is(err, ledger.ErrInUse) {
 		t.Errorf("a second Open: %v, %v, want ErrInUse", second, err)
@@ -111,7 +111,7 @@ func TestPathMayHoldAnything(t *testing.T) {
 }
 
 func TestReaderBesideTheWriterAndAfterIt(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t)
 	l := open(t, path)
 	write := func(n int) {
 		t.Helper()
@@ -158,7 +158,7 @@ func TestReaderBesideTheWriterAndAfterIt(t *testing.T) {
 }
 
 func TestAfterClose(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestAfterClose(t *testing.T) {
 }
 
 func TestReopenedRemembersEverything(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t)
 	l := open(t, path)
 	secret, err := l.Secret(t.Context())
 	if err != nil {

@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	_ "embed" // the schema
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 )
 
 //go:embed schema/1.sql
@@ -13,7 +16,7 @@ var schema1 string
 
 // schema lists the steps that lead from an empty database to the present one.
 // Steps are added, never changed: there are files out there that took them.
-var schema = [...]string{schema1}
+var schema = []string{schema1}
 
 // querier is a database or one connection to it.
 type querier interface {
@@ -26,17 +29,33 @@ func schemaVersion(ctx context.Context, q querier) (version int, err error) {
 	return version, err
 }
 
-// migrate takes the steps that a database lacks, each whole or not at all.
-func migrate(ctx context.Context, conn *sql.Conn) error {
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY)"); err != nil {
-		return err
+// knownVersion refuses what a newer tops has written.
+func knownVersion(version int) error {
+	if version > len(schema) {
+		return fmt.Errorf("%w (schema %d, known: %d): use that version, or restore a backup from before", ErrNewer, version, len(schema))
 	}
-	version, err := schemaVersion(ctx, conn)
+	return nil
+}
+
+// migrate takes the steps that a database lacks, each whole or not at all. What
+// is in it is backed up first.
+func (l *Ledger) migrate(ctx context.Context, conn *sql.Conn, o Options) error {
+	version, err := prepareSchema(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if version > len(schema) {
-		return fmt.Errorf("%w (schema %d, known: %d): use that version", ErrNewer, version, len(schema))
+	if err := knownVersion(version); err != nil {
+		return err
+	}
+	if 0 < version && version < len(schema) {
+		dir := cmp.Or(l.backend.backupDir(), o.Backups)
+		if dir == "" {
+			return fmt.Errorf("schema version %d, and this tops writes %d: back it up and start tops run, which brings it up to date", version, len(schema))
+		}
+		name := fmt.Sprintf("ledger-schema%d-%s.db", version, time.Now().UTC().Format("20060102T150405Z"))
+		if err := l.Backup(ctx, filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("backup before the schema is changed: %w", err)
+		}
 	}
 	for ; version < len(schema); version++ {
 		if err := step(ctx, conn, version+1); err != nil {
@@ -46,17 +65,29 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
+// prepareSchema makes the table of versions, and says which one there is.
+func prepareSchema(ctx context.Context, conn *sql.Conn) (version int, err error) {
+	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY)"); err != nil {
+		return 0, err
+	}
+	return schemaVersion(ctx, conn)
+}
+
 func step(ctx context.Context, conn *sql.Conn, version int) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, schema[version-1])
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "INSERT INTO schema_versions (version) VALUES ($1)", version)
-	}
-	if err != nil {
+	if err := takeStep(ctx, tx, version); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
+}
+
+func takeStep(ctx context.Context, tx *sql.Tx, version int) error {
+	if _, err := tx.ExecContext(ctx, schema[version-1]); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO schema_versions (version) VALUES ($1)", version)
+	return err
 }

@@ -13,7 +13,7 @@ import (
 // All that is told of a pay stream as JSON, to the letter: whatever is added to
 // a record later does not get out by itself.
 func TestStoryAsJSON(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	payer := journaltest.PayerStream(1)
 	payer.Opened = epoch
 	if err := l.SavePayStream(t.Context(), payer); err != nil {

@@ -103,7 +103,7 @@ func TestBlur(t *testing.T) {
 
 // Each role has a retention of its own.
 func TestTidyForgetsByRole(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	now := epoch.Add(100 * 24 * time.Hour)
 	closed := now.Add(-50 * 24 * time.Hour)
 	payee, payer := journaltest.PayeeStream(1), journaltest.PayerStream(2)

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,11 +21,8 @@ import (
 // tests show with the twin holds on a disk.
 func TestLedgerAndTwinAgree(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	lives := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		lives++
-		path := filepath.Join(dir, fmt.Sprint(lives))
+		path := newPlace(t)
 		l, err := ledger.Open(t.Context(), path)
 		if err != nil {
 			rt.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/el-tor/tops/policies"
 )
@@ -23,6 +24,17 @@ func instant(n int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, n).UTC()
+}
+
+// clean makes every text one that both databases take: a stranger's note may be
+// anything, and PostgreSQL refuses NUL and what is not UTF-8.
+func clean(args []any) []any {
+	for i, a := range args {
+		if text, ok := a.(string); ok && (!utf8.ValidString(text) || strings.ContainsRune(text, 0)) {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+		}
+	}
+	return args
 }
 
 // timeColumn scans nanoseconds into a time.

@@ -13,7 +13,7 @@ import (
 // Verify checks the file, that every record can be read, and that the books
 // agree with themselves. It returns everything that it finds wrong, joined.
 func (l *Ledger) Verify(ctx context.Context) error {
-	found := []error{integrityCheck(ctx, l.db)}
+	found := []error{l.backend.check(ctx, l.db)}
 	if _, err := l.LoadPayee(ctx, time.Time{}); err != nil {
 		found = append(found, err)
 	}

@@ -14,11 +14,16 @@ const maxGroup = 256
 // writer is the one goroutine that writes. Callers queue; it takes all that
 // are there, up to maxGroup, and commits them with one fsync.
 type writer struct {
-	queue chan *work
-	stop  chan struct{} // closed by close
-	done  chan struct{} // closed when run has ended
-	st    *statements
-	err   error // of closing the connection, readable after done
+	backend backend
+	db      *sql.DB
+	queue   chan *work
+	stop    chan struct{} // closed by close
+	done    chan struct{} // closed when run has ended
+	st      *statements
+	err     error // of closing the connection, readable after done
+
+	broken chan struct{} // closed when nothing can be written any more
+	why    error         // readable after that
 }
 
 // work is one caller's part of a transaction. It may be done more than once,
@@ -28,15 +33,24 @@ type work struct {
 	result chan error // has room for one: the writer never waits for a caller
 }
 
-func startWriter(conn *sql.Conn) *writer {
+func startWriter(ctx context.Context, b backend, db *sql.DB, conn *sql.Conn) (*writer, error) {
 	w := &writer{
-		queue: make(chan *work, maxGroup),
-		stop:  make(chan struct{}),
-		done:  make(chan struct{}),
-		st:    &statements{conn: conn, prepared: make(map[string]*sql.Stmt)},
+		backend: b,
+		db:      db,
+		queue:   make(chan *work, maxGroup),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
+		st:      newStatements(b, conn),
+		broken:  make(chan struct{}),
+	}
+	if b.remote() {
+		var err error
+		if w.st.mark, err = readMark(ctx, conn); err != nil {
+			return nil, err
+		}
 	}
 	go w.run()
-	return w
+	return w, nil
 }
 
 // do queues f and waits for its commit. ctx counts only until it is queued.
@@ -81,7 +95,9 @@ func (w *writer) run() {
 			for len(w.queue) > 0 {
 				w.commit(w.gather(<-w.queue))
 			}
-			w.err = w.st.close()
+			if err := w.st.close(); !w.backend.remote() { // each commit was answered, and a server may be gone
+				w.err = err
+			}
 			return
 		}
 	}
@@ -106,18 +122,15 @@ func (w *writer) gather(first *work) []*work {
 // the transaction itself is lost (one caller's work filled the disk, say), each
 // gets one of its own.
 func (w *writer) commit(group []*work) {
-	results := make([]error, len(group))
-	begun := false
-	err := w.st.transaction(func() error {
-		begun = true
-		for i, one := range group {
-			var lost error
-			if results[i], lost = w.st.savepoint(one.do); lost != nil {
-				return lost
-			}
+	results, begun, err := w.try(group)
+	for err != nil && w.backend.lost(w.st.conn) {
+		begun = false // or each would wait again
+		var committed bool
+		if committed, err = w.recover(); committed || err != nil {
+			break
 		}
-		return nil
-	})
+		results, begun, err = w.try(group)
+	}
 	if err != nil && begun && len(group) > 1 {
 		for _, one := range group {
 			w.commit([]*work{one})
@@ -132,10 +145,33 @@ func (w *writer) commit(group []*work) {
 	}
 }
 
+// try takes the group's work once. begun says that the transaction began.
+func (w *writer) try(group []*work) (results []error, begun bool, err error) {
+	results = make([]error, len(group))
+	err = w.st.transaction(func() error {
+		begun = true
+		for i, one := range group {
+			var lost error
+			if results[i], lost = w.st.savepoint(one.do); lost != nil {
+				return lost
+			}
+		}
+		return nil
+	})
+	return results, begun, err
+}
+
 // statements runs SQL on the writer's connection and prepares each text once.
 type statements struct {
+	backend  backend
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	mark     int64 // that the last commit left: see doubt.go
+	sent     int64 // that of the commit under way, 0 if there is none
+}
+
+func newStatements(b backend, conn *sql.Conn) *statements {
+	return &statements{backend: b, conn: conn, prepared: make(map[string]*sql.Stmt)}
 }
 
 // prepare uses no caller's context: a commit that was taken is finished.
@@ -157,7 +193,7 @@ func (s *statements) exec(query string, args ...any) (changed int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	res, err := st.Exec(args...)
+	res, err := st.Exec(clean(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -170,18 +206,23 @@ func (s *statements) scan(query string, args []any, into ...any) error {
 	if err != nil {
 		return err
 	}
-	return st.QueryRow(args...).Scan(into...)
+	return st.QueryRow(clean(args)...).Scan(into...)
 }
 
 func (s *statements) transaction(f func() error) error {
-	if _, err := s.exec(beginWrite); err != nil {
+	s.sent = 0
+	if _, err := s.exec(s.backend.begin()); err != nil {
 		return err
 	}
 	err := f()
+	if err == nil && s.backend.remote() {
+		err = s.leaveMark()
+	}
 	if err == nil {
 		_, err = s.exec("COMMIT")
 	}
 	if err == nil {
+		s.mark, s.sent = s.sent, 0
 		return nil
 	}
 	// A database that gave the transaction up by itself refuses the rollback:

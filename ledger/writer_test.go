@@ -16,7 +16,7 @@ import (
 // everybody gets the own result, and nobody's batch is lost or half there.
 func TestARefusedBatchHurtsNobodyElse(t *testing.T) {
 	const callers, commits = 16, 30
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	var wg sync.WaitGroup
 	for c := range callers {
 		wg.Go(func() {
@@ -56,7 +56,7 @@ func TestARefusedBatchHurtsNobodyElse(t *testing.T) {
 
 // One caller's commits keep their order: the last one written is the one read.
 func TestCommitsOfOneCallerKeepTheirOrder(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	var wg sync.WaitGroup
 	for c := range 8 {
 		wg.Go(func() {
@@ -84,7 +84,7 @@ func TestCommitsOfOneCallerKeepTheirOrder(t *testing.T) {
 // A context that ends says no only to work that was not begun: whatever
 // returned without an error is there, whatever returned with one is not.
 func TestAnEndedContextIsNeverInDoubt(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	const callers = 64
 	saved := make([]bool, callers)
 	var wg sync.WaitGroup
@@ -113,7 +113,7 @@ func TestAnEndedContextIsNeverInDoubt(t *testing.T) {
 
 // Close waits for what was taken and refuses the rest, while callers come.
 func TestCloseUnderLoad(t *testing.T) {
-	path := newPath(t)
+	path := newPlace(t)
 	l := open(t, path)
 	saved := make(chan paystream.Handle, 10_000)
 	var wg sync.WaitGroup
@@ -154,7 +154,7 @@ func TestCloseUnderLoad(t *testing.T) {
 
 // No error text carries a secret, whatever is wrong with the file.
 func TestErrorsTellNoSecrets(t *testing.T) {
-	l := open(t, newPath(t))
+	l := open(t, newPlace(t))
 	r := journaltest.PayerStream(1)
 	r.Terms.Rounds = 1
 	p := journaltest.PayeeStream(1)

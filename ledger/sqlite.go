@@ -13,12 +13,56 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// All that is SQLite's own. The rest of the package speaks the SQL that
-// PostgreSQL understands as well.
+// sqliteFile is a ledger in a file.
+type sqliteFile struct {
+	path string
+	lock *os.File // nil if opened for reading
+}
 
-// beginWrite takes the write lock at once: a transaction that reads first and
+func (f *sqliteFile) String() string { return f.path }
+
+func (f *sqliteFile) open(_ context.Context, readOnly bool) (*sql.DB, error) {
+	if readOnly {
+		if _, err := os.Stat(f.path); err != nil {
+			return nil, err
+		}
+		return openSQLite(f.path, true)
+	}
+	err := prepareFile(f.path)
+	if err != nil {
+		return nil, err
+	}
+	if f.lock, err = lockFile(f.path + ".lock"); err != nil {
+		return nil, err
+	}
+	return openSQLite(f.path, false)
+}
+
+// writer needs no more than the lock on the file.
+func (*sqliteFile) writer(ctx context.Context, db *sql.DB) (*sql.Conn, error) { return db.Conn(ctx) }
+
+// begin takes the write lock at once: a transaction that reads first and
 // writes later could be refused half-way.
-const beginWrite = "BEGIN IMMEDIATE"
+func (*sqliteFile) begin() string { return "BEGIN IMMEDIATE" }
+
+func (*sqliteFile) remote() bool { return false }
+
+// lost is never so: the database is in this process.
+func (*sqliteFile) lost(*sql.Conn) bool { return false }
+
+func (f *sqliteFile) close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close() // and so unlock
+}
+
+// backupDir is where the file lies.
+func (f *sqliteFile) backupDir() string { return filepath.Dir(f.path) }
+
+func (*sqliteFile) tables() string {
+	return `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`
+}
 
 // openSQLite opens the file with one durable fsync per commit. Readers do not
 // wait for the writer (WAL), nor it for them. What is deleted is overwritten,
@@ -46,8 +90,8 @@ func openSQLite(path string, readOnly bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// integrityCheck has the database look at its own pages and indexes.
-func integrityCheck(ctx context.Context, db *sql.DB) (err error) {
+// check has the database look at its own pages and indexes.
+func (*sqliteFile) check(ctx context.Context, db *sql.DB) (err error) {
 	rows, err := db.QueryContext(ctx, "PRAGMA integrity_check(10)")
 	if err != nil {
 		return err
@@ -66,9 +110,9 @@ func integrityCheck(ctx context.Context, db *sql.DB) (err error) {
 	return errors.Join(append(found, rows.Err())...)
 }
 
-// emptyLog moves what is in the write-ahead log to the file: until then the log
+// forgotten moves what is in the write-ahead log to the file: until then the log
 // still has what was deleted.
-func emptyLog(ctx context.Context, db *sql.DB) error {
+func (*sqliteFile) forgotten(ctx context.Context, db *sql.DB) error {
 	_, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
 }
