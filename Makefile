@@ -29,8 +29,9 @@ else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
-test-world: tools-tor tools-cc tools-world build ## controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
-	$(GO) vet -tags world ./test/controllers
+test-world: tools-tor tools-cc tools-world build ## the books on PostgreSQL; controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
+	$(GO) vet -tags world ./test/controllers ./ledger
+	$(GO) test -race -tags world -timeout 10m ./ledger
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
@@ -61,6 +62,7 @@ tools-cc:
 	@scripts/need gcc gcc libc6-dev
 
 tools-world:
+	@scripts/need /usr/lib/postgresql postgresql
 	@scripts/need nyx nyx
 	@scripts/need onionshare-cli onionshare-cli
 	@scripts/need tmux tmux

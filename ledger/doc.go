@@ -1,14 +1,18 @@
 // Package ledger is the memory of tops: the journal that payer and payee need
 // to go on after a crash, and the books that people read.
 //
-// A [Ledger] is one SQLite file, or later a PostgreSQL database, spoken to in
-// the SQL that both understand; what differs between them is in dialect.go.
+// A [Ledger] is a SQLite file or a schema of a PostgreSQL database, spoken to in
+// the SQL that both understand; what differs between them is a backend
+// (backend.go, sqlite.go, postgres.go).
 //
 //	l, err := ledger.Open(ctx, "/var/lib/tops/ledger.db")
+//	l, err := ledger.Open(ctx, "postgres://tops@db.example/tops?search_path=relay1")
 //	defer l.Close()
 //
-// One process writes a file: [Open] takes a lock and says who must be asked
+// One process writes a ledger: [Open] takes a lock and says who must be asked
 // when it cannot. Any number may read it meanwhile, with [OpenReader].
+// [Ledger.Backup] copies it to a file, also while it is written, and [Restore]
+// makes a ledger of that again, here or there.
 //
 // # The journal
 //
@@ -35,6 +39,11 @@
 // with its own result. A batch that is refused is rolled back to its savepoint
 // and the others never notice. The more callers, the more commits share an
 // fsync.
+//
+// A connection to PostgreSQL can be lost with a commit under way. Then the writer
+// connects again and looks whether the commit is there (doubt.go) before it
+// answers anybody. If the database stays away, what was not committed is refused
+// with [ErrAway].
 //
 // A caller may give up while it waits for its turn. Once the writer has taken
 // the work, the call waits for the outcome even if its context ends: "not

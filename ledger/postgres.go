@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -121,7 +122,7 @@ func (p *postgres) open(ctx context.Context, readOnly bool) (*sql.DB, error) {
 	var there bool
 	err := db.QueryRowContext(ctx, `SELECT to_regclass('schema_versions') IS NOT NULL`).Scan(&there)
 	if err == nil && !there {
-		err = fmt.Errorf("there are no books yet in the schema %q", p.schema)
+		err = fmt.Errorf("no books yet in the schema %q: %w", p.schema, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

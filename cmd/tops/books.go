@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +17,7 @@ func (c *configFlag) books(e *env) (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ledger.OpenReader(e.ctx, filepath.Join(cfg.DataDir, "ledger.db"))
+	return ledger.OpenReader(e.ctx, cfg.Ledger())
 }
 
 // since is a flag: how long ago (36h, 7d), or a day (2026-01-31, UTC).

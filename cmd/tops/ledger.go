@@ -9,6 +9,13 @@ import (
 )
 
 type ledgerCmd struct {
+	Show    ledgerShowCmd    `cmd:"" default:"withargs" help:"Show the books: totals, and the pay streams."`
+	Verify  ledgerVerifyCmd  `cmd:"" help:"Check that every record can be read, and that the books agree with themselves."`
+	Backup  ledgerBackupCmd  `cmd:"" help:"Write a backup into a new file, also while tops runs. It holds secrets: keep it as safe as the books."`
+	Restore ledgerRestoreCmd `cmd:"" help:"Make books of a backup where there are none. tops must not run."`
+}
+
+type ledgerShowCmd struct {
 	configFlag
 	Live     bool        `help:"Only pay streams that are not over."`
 	Role     ledger.Role `default:"" enum:",payer,payee" placeholder:"ROLE" help:"Only what we pay (payer) or are paid (payee)."`
@@ -27,7 +34,7 @@ type ledgerReport struct {
 	Unserved   []ledger.Unserved `json:"unserved,omitempty"`
 }
 
-func (c *ledgerCmd) Run(e *env) error {
+func (c *ledgerShowCmd) Run(e *env) error {
 	from, err := c.Since.time(time.Now())
 	if err != nil {
 		return err

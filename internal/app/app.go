@@ -110,6 +110,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	g.Go(func() error { return a.serveStatus(gctx, a.askers) })
 	if a.books != nil {
 		g.Go(func() error { a.tidyBooks(gctx); return gctx.Err() })
+		g.Go(func() error { return a.books.Wait(gctx) })
 	}
 	for i, ln := range a.controllers {
 		g.Go(func() error { return a.proxies[i].Serve(gctx, ln) })

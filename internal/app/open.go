@@ -33,7 +33,7 @@ func (a *App) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if a.books, err = ledger.Open(ctx, filepath.Join(a.cfg.DataDir, "ledger.db")); err != nil {
+	if a.books, err = ledger.OpenWith(ctx, a.cfg.Ledger(), ledger.Options{Backups: a.cfg.DataDir}); err != nil {
 		return err
 	}
 	if err := a.listen(); err != nil {

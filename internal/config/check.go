@@ -16,6 +16,9 @@ func (c *Config) check() error {
 	if c.DataDir == "" {
 		wrong = append(wrong, errors.New("data_dir is empty: leave it out for the default"))
 	}
+	if c.Books != "" && !strings.HasPrefix(c.Books, "postgres://") && !strings.HasPrefix(c.Books, "postgresql://") {
+		wrong = append(wrong, fmt.Errorf("books: %q is no URL such as postgres://user@host/database; leave it out for a file in data_dir", MaskURL(c.Books)))
+	}
 	if (c.Client != nil || c.Relay != nil) && c.Lightning.RPC == "" {
 		wrong = append(wrong, errors.New("lightning.rpc is missing: the path of Core Lightning's lightning-rpc socket"))
 	}

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,12 +15,16 @@ import (
 // example` says about it; an example tag is shown where the default is empty.
 type Config struct {
 	DataDir   string    `toml:"data_dir" doc:"Directory of the books, of what tor is to get back, and of the socket of tops status; made with mode 0700."`
+	Books     string    `toml:"books" secret:"url" doc:"Where the books are: a PostgreSQL URL, whose search_path names the schema of this tops when several share a database; empty: ledger.db in data_dir." example:"postgres://tops@db.example/tops?search_path=relay1"`
 	Tor       Tor       `toml:"tor" doc:"Where tor is."`
 	Lightning Lightning `toml:"lightning" doc:"Where Core Lightning is; needed by both roles."`
 	Proxy     Proxy     `toml:"proxy" doc:"The control port that controllers use in the place of tor's."`
 	Client    *Client   `toml:"client" doc:"With this table tops is a payer: it builds circuits for apps and pays their exits."`
 	Relay     *Relay    `toml:"relay" doc:"With this table tops is a payee: it sells what the relay beside it carries."`
 }
+
+// Ledger is where the books are: a PostgreSQL URL or the path of a file.
+func (c *Config) Ledger() string { return cmp.Or(c.Books, filepath.Join(c.DataDir, "ledger.db")) }
 
 // Tor says where tor is.
 type Tor struct {

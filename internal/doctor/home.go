@@ -121,17 +121,16 @@ func lookAtBooks(ctx context.Context, c *Case) []Finding {
 	if c.Planned || !c.role() {
 		return nil
 	}
-	path := filepath.Join(c.Config.DataDir, "ledger.db")
-	l, err := ledger.OpenReader(ctx, path)
+	l, err := ledger.OpenReader(ctx, c.Config.Ledger())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("none yet: tops makes them when it starts")
 	case err != nil:
-		return problem("restore the file from a backup, or move it away; do not delete it", "%v", err)
+		return problem("restore a backup with tops ledger restore after moving the books away; do not delete them", "%v", err)
 	}
 	defer l.Close()
 	if err := l.Verify(ctx); err != nil {
-		return problem("stop tops, and restore the file from a backup; keep the broken one", "%v", err)
+		return problem("stop tops, move the books away, and restore a backup with tops ledger restore; keep the broken ones", "%v", err)
 	}
 	return ok("agree with themselves")
 }
