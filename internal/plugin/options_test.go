@@ -27,7 +27,8 @@ func TestTwins(t *testing.T) {
 			t.Errorf("%s=%s gives\n%s", o.name, value, text)
 		}
 	}
-	for _, name := range []string{"tops-tor-control", "tops-listen", "tops-rate-msat", "tops-data-dir", "tops-lightning-allow-reveal"} {
+	for _, name := range []string{"tops-tor-control", "tops-listen", "tops-rate-msat", "tops-data-dir", "tops-lightning-allow-reveal",
+		"tops-client-retention", "tops-relay-retention"} {
 		if !seen[name] {
 			t.Errorf("no option %s", name)
 		}
