@@ -205,6 +205,8 @@ func TestOwnFormErrors(t *testing.T) {
 		{"own event", "[match]\nanybody = true\n[events]\nBW = \"own\"\n", "p.toml:4: BW: "},
 		{"event", "[match]\nanybody = true\n[events]\nBW = 1\n", "p.toml:4: "},
 		{"range", head + "ADD_ONION = [\"Port=80,127.0.0.1:9-1\"]\n", "p.toml:4: "},
+		{"paid", head + "EXTENDPAIDCIRCUIT = { paid = true }\n", "p.toml:4: EXTENDPAIDCIRCUIT: paid is for EXTENDCIRCUIT"},
+		{"paid or not", head + "EXTENDCIRCUIT = { paid = 1 }\n", "p.toml:4: "},
 		{"syntax", "[match\n", "p.toml:"},
 		{"nobody", "profile = \"a\"\n", "p.toml:1: the profile is for nobody"},
 		{"host", "[match]\nhosts = [\"x\"]\n", "p.toml:2: "},
@@ -216,5 +218,22 @@ func TestOwnFormErrors(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// A rule says whether plain circuits are paid for, and explain tells.
+func TestPaid(t *testing.T) {
+	for rule, want := range map[string]bool{`{ paid = true, whose = "own" }`: true, `"own"`: false} {
+		p := open(t, ".toml", "[match]\nhosts = [\"10.0.0.0/8\"]\n[commands]\nEXTENDCIRCUIT = "+rule+"\n")
+		if got := admit(t, p, remote).Pays(); got != want {
+			t.Errorf("%s: pays %t, want %t", rule, got, want)
+		}
+		why := p.Set().Explain(remote, "EXTENDCIRCUIT 0 a,b")
+		if !why.Allowed || why.Paid != want || strings.Contains(why.String(), "becomes a paid circuit") != want {
+			t.Errorf("%s: %s", rule, why)
+		}
+		if why := p.Set().Explain(remote, "EXTENDCIRCUIT 5 a,b"); why.Paid {
+			t.Errorf("%s: %s", rule, why)
+		}
 	}
 }
