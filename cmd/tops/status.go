@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/el-tor/tops/internal/app"
 )
@@ -27,6 +29,17 @@ func (c *statusCmd) Run(e *env) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "spent\t%d msat\t(routing %d, held %d)\n", st.Totals.SpentMsat, st.Totals.RoutingMsat, st.Totals.HeldMsat)
 	fmt.Fprintf(w, "earned\t%d msat\t(late %d, unclaimed %d)\n", st.Totals.EarnedMsat, st.Totals.LateMsat, st.Totals.UnclaimedMsat)
+	for _, s := range st.Today {
+		fmt.Fprintf(w, "  of it today\t%d msat\tto %s for %s, %d payments (routing %d, held %d)\n",
+			s.SpentMsat, cmp.Or(s.Relay, "a relay that is forgotten"), cmp.Or(s.Controller, "apps"), s.Payments, s.RoutingMsat, s.HeldMsat)
+	}
+	if st.AtCap != nil {
+		what := "refused"
+		if st.AtCap.Free {
+			what = "free, through tor's ordinary circuits"
+		}
+		fmt.Fprintf(w, "apps\t%s\tsince %s: %s\n", what, st.AtCap.Since.Format(time.RFC3339), st.AtCap.Text)
+	}
 	for _, u := range st.Budget {
 		fmt.Fprintf(w, "budget %s\t%d msat left\tof %d\n", u.Which, u.LeftMsat(), u.LimitMsat)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
@@ -20,12 +21,14 @@ import (
 
 // Status is what `tops status` shows.
 type Status struct {
-	Version    string         `json:"version"`
-	Totals     ledger.Totals  `json:"totals"`
-	Budget     []policies.Use `json:"budget,omitempty"`
-	PayStreams []PayStream    `json:"paystreams"`
-	NodeAway   string         `json:"node_away,omitempty"` // since when it does not answer
-	Node       []string       `json:"node,omitempty"`      // what is wrong with it
+	Version    string            `json:"version"`
+	Totals     ledger.Totals     `json:"totals"`
+	Budget     []policies.Use    `json:"budget,omitempty"`
+	Today      []ledger.SpentFor `json:"today,omitempty"`  // what the last 24 hours' money went for
+	AtCap      *client.Cap       `json:"at_cap,omitempty"` // why apps are not paid for just now
+	PayStreams []PayStream       `json:"paystreams"`
+	NodeAway   string            `json:"node_away,omitempty"` // since when it does not answer
+	Node       []string          `json:"node,omitempty"`      // what is wrong with it
 }
 
 // PayStream is a row of the status.
@@ -76,6 +79,12 @@ func (a *App) status(ctx context.Context) (st Status, err error) {
 	}
 	if a.client != nil {
 		st.Budget = a.client.Budget()
+		if st.Today, err = a.books.SpentOn(ctx, a.clock.Now().Add(-24*time.Hour)); err != nil {
+			return st, err
+		}
+		if atCap, ok := a.client.AtCap(); ok {
+			st.AtCap = &atCap
+		}
 		for _, s := range a.client.PayStreams() {
 			st.PayStreams = append(st.PayStreams, PayStream{
 				Handle: s.Handle, Role: "payer", Status: s.Status, Reason: s.Reason, Relay: s.Relay, Circuit: s.Circuit,

@@ -40,7 +40,8 @@ type circuit struct {
 	before  counted // the pay stream that pay continues
 	begun   bool    // start is closed
 	left    bool
-	dead    bool          // it does not answer
+	failed  bool          // a connection failed by its fault
+	dead    bool          // its relay does not answer
 	retired bool          // nothing new goes through it
 	drains  bool          // and it ends with its last connection
 	lost    time.Time     // when tor's circuit was found to have ended; zero while it lives

@@ -41,8 +41,13 @@ func (p *circuit) serve(ctx context.Context) {
 			}
 		case <-look.C:
 			p.look()
-			if p.pooled {
-				vigil.look(keep, p)
+			if !p.pooled {
+				continue
+			}
+			vigil.look(keep, p)
+			if p.idle() {
+				p.leave(context.WithoutCancel(ctx), paystream.ReasonClient)
+				return
 			}
 		case err := <-vigil.verdict:
 			p.c.lost(p, err)
@@ -150,7 +155,7 @@ func (p *circuit) continued(ctx context.Context) <-chan paystream.Handle {
 		if !p.awaitLast(ctx, st.Start, p.terms) {
 			return
 		}
-		if p.pooled && !p.c.cfg.Client.Continue && p.usedSince(st.Start) {
+		if p.pooled && !p.c.cfg.Client.Continue && p.usedSince(p.c.cfg.Now().Add(-p.terms.Interval)) {
 			p.c.wg.Go(func() { p.c.renew(ctx, p) })
 		}
 		if !p.awaitNeed(ctx, st.Start, p.terms) {
@@ -194,6 +199,18 @@ func (p *circuit) awaitNeed(ctx context.Context, start time.Time, t policies.Ter
 		}
 	}
 	return false
+}
+
+// idle reports whether the free rounds of the present pay stream are about to end and
+// nobody has used it: nothing is paid for that. So a circuit that was made ready ahead
+// costs nothing if nobody comes, and one that is not used any more costs no more than
+// the pay stream in which it was.
+func (p *circuit) idle() bool {
+	p.mu.Lock()
+	begins := p.pay.begins
+	p.mu.Unlock()
+	free := max(p.terms.Due(p.terms.FreeRounds), p.terms.Interval/2)
+	return p.c.cfg.Now().After(begins.Add(free-p.terms.Interval/10)) && !p.usedSince(begins)
 }
 
 // goesOn reports whether the circuit is needed after the pay stream that began at

@@ -61,15 +61,16 @@ func (c *Client) failedLately() (relays []string) {
 // one, through another exit if there is one. Connections that are open on it go on, if
 // it is not dead.
 func (c *Client) lost(p *circuit, why error) {
-	c.noteFailed(p.terms.Relay)
-	c.pool.drop(p)
+	dead := errors.Is(why, errNoLife)
 	p.mu.Lock()
-	p.dead = p.dead || errors.Is(why, errNoLife)
-	dead, left := p.dead, p.left
+	known := p.left || p.failed && (p.dead || !dead)
+	p.failed, p.dead = true, p.dead || dead
 	p.mu.Unlock()
-	if left {
+	if known {
 		return
 	}
+	c.noteFailed(p.terms.Relay)
+	c.pool.drop(p)
 	c.failed(fmt.Errorf("circuit %s is left: %w", p.tor().ID, why))
 	if dead {
 		_ = c.spawn(func(ctx context.Context) { p.leave(context.WithoutCancel(ctx), paystream.ReasonQuality) })

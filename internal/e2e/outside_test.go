@@ -30,7 +30,7 @@ var names = map[string]netip.Addr{
 	"relay.tops-e2e.org.":   netip.MustParseAddr("198.18.0.5"),
 }
 
-func serveOutside(t *testing.T) {
+func serveOutside(t *testing.T) *testnet.Outside {
 	outside, err := testnet.NewOutside(chargen.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +51,7 @@ func serveOutside(t *testing.T) {
 		}
 	}()
 	serveNames(t)
+	return outside
 }
 
 // generate sends 100 kB a second.
@@ -88,28 +89,34 @@ func serveNames(t *testing.T) {
 			break
 		}
 	}
+	resolvers := []netip.Addr{netip.MustParseAddr("127.0.0.1")} // tor's, of its relays
 	if !server.IsLoopback() {
 		if err := testnet.AddAddress(server); err != nil {
 			t.Fatal(err)
 		}
+		resolvers = append(resolvers, server)
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, 53)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buf)
-			if err != nil {
-				return
-			}
-			if answer, err := answerName(buf[:n]); err == nil {
-				conn.WriteToUDPAddrPort(answer, from)
-			}
+	for _, at := range resolvers {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 53)))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
+		t.Cleanup(func() { conn.Close() })
+		go answerNames(conn)
+	}
+}
+
+func answerNames(conn *net.UDPConn) {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		if answer, err := answerName(buf[:n]); err == nil {
+			conn.WriteToUDPAddrPort(answer, from)
+		}
+	}
 }
 
 func answerName(query []byte) ([]byte, error) {
@@ -121,6 +128,11 @@ func answerName(query []byte) ([]byte, error) {
 	m.Header.Response, m.Additionals = true, nil
 	addr, known := names[strings.ToLower(q.Name.String())]
 	switch {
+	case q.Type == dnsmessage.TypePTR && strings.EqualFold(q.Name.String(), "34.216.184.93.in-addr.arpa."):
+		m.Answers = []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1},
+			Body:   &dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("outside.tops-e2e.org.")},
+		}}
 	case !known:
 		m.Header.RCode = dnsmessage.RCodeNameError
 	case q.Type == dnsmessage.TypeA:
