@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,6 +192,24 @@ func (p *pool[M]) drop(m M) {
 	}
 	p.mu.Unlock()
 	m.retire()
+}
+
+// discard ends the spares that are like one that failed.
+func (p *pool[M]) discard(alike func(M) bool) {
+	p.mu.Lock()
+	var bad []M
+	p.spares = slices.DeleteFunc(p.spares, func(m M) bool {
+		if alike(m) {
+			bad = append(bad, m)
+			return true
+		}
+		return false
+	})
+	p.mu.Unlock()
+	for _, m := range bad {
+		m.retire()
+	}
+	p.stir()
 }
 
 // renew gives the keys of a circuit another one, before it ends. The old one is used

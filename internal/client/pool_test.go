@@ -214,6 +214,17 @@ func TestPoolReplacesWhatFails(t *testing.T) {
 	})
 }
 
+func TestPoolDiscardsSparesLikeOneThatFailed(t *testing.T) {
+	inPool(t, 1, func(t *testing.T, w *poolWorld) {
+		time.Sleep(5 * time.Second)
+		bad := w.built()[0]
+		w.discard(func(c *fakeCircuit) bool { return c == bad })
+		if c := w.mustGet(t, "a"); c == bad || !bad.retired.Load() {
+			t.Error("a spare through an exit that failed is given out")
+		}
+	})
+}
+
 func TestPoolSaysWhyThereIsNone(t *testing.T) {
 	over := &paystream.Refusal{Reason: paystream.ReasonBudget}
 	inPool(t, 0, func(t *testing.T, w *poolWorld) {

@@ -36,11 +36,13 @@ func (c *Client) buildSpare(ctx context.Context) (*circuit, error) {
 // avoidFor is how long an exit is avoided that has failed a circuit.
 const avoidFor = time.Minute
 
+// noteFailed has an exit avoided, by spares that are ready, too.
 func (c *Client) noteFailed(relay string) {
 	c.book.BuildFailed(relay)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.lately[relay] = c.cfg.Now()
+	c.mu.Unlock()
+	c.pool.discard(func(p *circuit) bool { return p.terms.Relay == relay })
 }
 
 // failedLately lists the exits to avoid.

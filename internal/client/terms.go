@@ -95,7 +95,10 @@ func (c *Client) checkMoney(ctx context.Context, t policies.Terms, controller st
 			return unusable(fmt.Errorf("relay %s cannot be paid by what its terms name: %w", t.Relay, err))
 		}
 	}
-	if err := c.budget.room(c.cfg.Now(), controller, firstHour(t)); err != nil {
+	s := t.Schedule()
+	first := s.PriceMsat(s.FirstPriced())
+	need := max(firstHour(t), first+c.policy.RoutingCapMsat(first)) // what is held for the first round
+	if err := c.budget.room(c.cfg.Now(), controller, need); err != nil {
 		return &paystream.Refusal{Reason: paystream.ReasonBudget, Err: err}
 	}
 	return nil

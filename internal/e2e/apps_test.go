@@ -44,6 +44,7 @@ func TestApps(t *testing.T) {
 		{"exit dies", (*apps).exitDies},
 		{"identities", (*apps).identities},
 		{"continuations", (*apps).continuations},
+		{"middle", (*apps).middle},
 		{"budget", (*apps).budget},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.scene(w, t) })
