@@ -14,8 +14,10 @@ import (
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/control"
 	"github.com/el-tor/tops/internal/guard"
+	"github.com/el-tor/tops/internal/metrics"
 	"github.com/el-tor/tops/internal/relay"
 	"github.com/el-tor/tops/internal/socks"
+	"github.com/el-tor/tops/internal/web"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies/access"
@@ -58,6 +60,7 @@ type App struct {
 
 	askers      net.Listener   // of the status
 	apps        net.Listener   // of the SOCKS port
+	page        net.Listener   // of the status page; nil: none
 	controllers []net.Listener // of the proxy
 	own         []bool         // which of them tops authenticates itself
 	proxies     []*proxy.Server
@@ -85,6 +88,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		a.options.Relay = a.relay
 	}
 	defer a.logEvents()()
+	figures := newObserver(a)
+	defer figures.count()()
 	if a.policy != nil && o.Policy != nil {
 		defer o.Policy(a.policy)()
 	}
@@ -112,10 +117,14 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		g.Go(func() error { a.tidyBooks(gctx); return gctx.Err() })
 		g.Go(func() error { return a.books.Wait(gctx) })
 	}
+	if a.page != nil {
+		page := web.New(web.Config{Source: figures, Metrics: metrics.Handler(figures), Hosts: cfg.Web.Hosts})
+		g.Go(func() error { return page.Serve(gctx, a.page) })
+	}
 	for i, ln := range a.controllers {
 		g.Go(func() error { return a.proxies[i].Serve(gctx, ln) })
 	}
-	a.log.Info().Bool("client", a.client != nil).Bool("relay", a.relay != nil).Strs("proxy", cfg.Proxy.Listen).Msg("running")
+	a.log.Info().Bool("client", a.client != nil).Bool("relay", a.relay != nil).Strs("proxy", cfg.Proxy.Listen).Str("page", a.pageAddress()).Msg("running")
 	if o.Ready != nil {
 		o.Ready()
 	}

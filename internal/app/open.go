@@ -95,6 +95,9 @@ func (a *App) listen() (err error) {
 		return fmt.Errorf("status socket: %w", err)
 	}
 	a.listening = append(a.listening, a.askers)
+	if err := a.listenPage(); err != nil {
+		return err
+	}
 	if len(a.cfg.Proxy.Policy) > 0 {
 		if a.policy, err = access.Open(a.cfg.Proxy.Policy...); err != nil {
 			return fmt.Errorf("proxy.policy: %w", err)

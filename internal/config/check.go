@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ func (c *Config) check() error {
 	if (c.Client != nil || c.Relay != nil) && c.Lightning.RPC == "" {
 		wrong = append(wrong, errors.New("lightning.rpc is missing: the path of Core Lightning's lightning-rpc socket"))
 	}
+	wrong = append(wrong, c.Web.check())
 	if c.Client != nil {
 		wrong = append(wrong, c.Client.check())
 	}
@@ -95,4 +97,19 @@ func (r *Relay) NameServers() (list []netip.AddrPort, err error) {
 		list = append(list, at)
 	}
 	return list, nil
+}
+
+func (w *Web) check() error {
+	host, _, err := net.SplitHostPort(w.Listen)
+	switch {
+	case w.Listen == "", strings.HasPrefix(w.Listen, "unix:"):
+		return nil
+	case err != nil:
+		return fmt.Errorf("web.listen is %q: use host:port, unix:PATH, or nothing for no page", w.Listen)
+	}
+	if ip, err := netip.ParseAddr(host); !w.AllowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("web.listen is %q, which other machines may reach, and the page has no password: "+
+			"use 127.0.0.1 and ssh -L, or set web.allow_remote and web.hosts", w.Listen)
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Tor       Tor       `toml:"tor" doc:"Where tor is."`
 	Lightning Lightning `toml:"lightning" doc:"Where Core Lightning is; needed by both roles."`
 	Proxy     Proxy     `toml:"proxy" doc:"The control port that controllers use in the place of tor's."`
+	Web       Web       `toml:"web" doc:"The status page and the metrics."`
 	Client    *Client   `toml:"client" doc:"With this table tops is a payer: it builds circuits for apps and pays their exits."`
 	Relay     *Relay    `toml:"relay" doc:"With this table tops is a payee: it sells what the relay beside it carries."`
 }
@@ -47,6 +48,13 @@ type Proxy struct {
 	CookieFile      string   `toml:"cookie_file" doc:"Where the cookie is written that controllers of auth=own listeners show; without it, only processes of the same user may use their unix sockets." example:"/run/tops/control.authcookie"`
 	UpgradeCircuits bool     `toml:"upgrade_circuits" doc:"Pay for the circuits that controllers build by a plain EXTENDCIRCUIT, where the exit can be paid; with access profiles each profile says so itself."`
 	StallTimeout    Duration `toml:"stall_timeout" doc:"A controller that reads nothing of what it is sent for so long is disconnected; 0s: never."`
+}
+
+// Web is the status page, with the metrics beside it.
+type Web struct {
+	Listen      string   `toml:"listen" doc:"Where the status page and /metrics are served: host:port on this machine, or unix:PATH (mode 0600), which other users of the machine cannot read; empty: nowhere."`
+	Hosts       []string `toml:"hosts" doc:"Host names by which the page may be opened, besides those of the loopback; any other is refused, so that no web site can read the page by a name of its own." example:"relay.lan"`
+	AllowRemote bool     `toml:"allow_remote" doc:"Listen where other machines can connect, too; the page has no password and shows what was earned and spent."`
 }
 
 // Client makes tops a payer.

@@ -33,7 +33,9 @@ func TestBadConfigurations(t *testing.T) {
 		"[lightning]\nrpc=\"x\"\n[relay]\nresolver = [\"dns.example\"]\n": "not the address of a name server",
 		"[lightning]\nrpc=\"x\"\n[relay]\nuplink_bytes = 100\n":           "use 16384",
 		"[lightning]\nrpc=\"x\"\n[relay]\npaystream_rate = 0\n":           "paystream_rate",
-		"[tor\n": "table name",
+		"[web]\nlisten = \"0.0.0.0:9180\"\n":                              "ssh -L",
+		"[web]\nlisten = \"9180\"\n":                                      "host:port",
+		"[tor\n":                                                          "table name",
 	} {
 		if _, err := config.Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want an error with %q", text, err, want)

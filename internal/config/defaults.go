@@ -9,11 +9,15 @@ import (
 )
 
 // defaults has every default, those of both roles among them.
+// DefaultWebListen is where the status page is if nothing is said.
+const DefaultWebListen = "127.0.0.1:9180"
+
 func defaults() *Config {
 	return &Config{
 		DataDir: defaultDataDir(),
 		Tor:     Tor{Control: "unix:/run/tor/control"},
 		Proxy:   Proxy{StallTimeout: Duration(5 * time.Minute)},
+		Web:     Web{Listen: DefaultWebListen},
 		Client:  defaultClient(),
 		Relay:   defaultRelay(),
 	}
