@@ -73,6 +73,9 @@ func (o *observer) Figures(ctx context.Context) (figures.Figures, error) {
 		o.askLocked(ctx)
 		o.asked = f.At
 	}
+	if o.a.books == nil { // no role
+		return f, nil
+	}
 	totals, err := o.a.books.Totals(ctx)
 	if err != nil {
 		return f, err
