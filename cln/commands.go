@@ -82,11 +82,12 @@ type Decoded struct {
 	Type  string
 	Valid bool
 
-	OfferID          string `json:"offer_id"`
-	OfferDescription string `json:"offer_description"`
-	OfferIssuerID    string `json:"offer_issuer_id"`
-	OfferAmount      Msat   `json:"offer_amount_msat"`
-	OfferExpiry      Time   `json:"offer_absolute_expiry"`
+	OfferID          string      `json:"offer_id"`
+	OfferDescription string      `json:"offer_description"`
+	OfferIssuerID    string      `json:"offer_issuer_id"`
+	OfferAmount      Msat        `json:"offer_amount_msat"`
+	OfferExpiry      Time        `json:"offer_absolute_expiry"`
+	OfferPaths       []OfferPath `json:"offer_paths"`
 
 	RequestMetadata string `json:"invreq_metadata"`
 	RequestAmount   Msat   `json:"invreq_amount_msat"`
@@ -104,6 +105,11 @@ type Decoded struct {
 	AmountMsat      Msat   `json:"amount_msat"`
 	Description     string
 	DescriptionHash string `json:"description_hash"`
+}
+
+// OfferPath is a blinded path to the node behind an offer.
+type OfferPath struct {
+	FirstNodeID string `json:"first_node_id"` // the node that knows the way; empty if a channel of its stands for it
 }
 
 // Decode lets the node read an offer or an invoice. The signature was checked if Valid is true.
@@ -192,6 +198,7 @@ func (c *Client) DeleteInvoice(ctx context.Context, label, status string) error 
 
 // Channel is a row of listpeerchannels.
 type Channel struct {
+	PeerID         string `json:"peer_id"`
 	Connected      bool   `json:"peer_connected"`
 	State          string // CHANNELD_NORMAL is the one in use
 	SpendableMsat  Msat   `json:"spendable_msat"`

@@ -5,36 +5,42 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/el-tor/tops/cln"
+	"github.com/el-tor/tops/cln/clnsim"
+	"github.com/el-tor/tops/internal/regtest"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
 
-// TestConformance is one test for the simulator and for real nodes, so that the two cannot drift apart. It runs against
-// the simulator, and against a real pair as well when TOPS_CLN_PAYER and TOPS_CLN_PAYEE name the sockets of two regtest
-// nodes, the first with a channel to the second. It may be run again on the same nodes.
+// TestConformance is one test for the simulator and for real nodes, so that the two cannot drift apart. Real nodes are
+// set up where lightningd and bitcoind are on the PATH; TestMain says in a line if they are not.
 func TestConformance(t *testing.T) {
-	t.Run("simulator", func(t *testing.T) {
-		w := newWorld(t, options{limited: true})
-		conform(t, w.alice, w.bob)
-		w.audit()
-	})
-	if payer, payee := os.Getenv("TOPS_CLN_PAYER"), os.Getenv("TOPS_CLN_PAYEE"); payer != "" && payee != "" {
-		t.Run("lightningd", func(t *testing.T) {
-			a, b := cln.NewClient(payer), cln.NewClient(payee)
+	for name, hidden := range map[string]bool{"public": false, "hidden": true} {
+		t.Run("simulator, "+name, func(t *testing.T) {
+			w := newWorld(t, options{limited: true, bob: clnsim.NodeOptions{Hidden: hidden}})
+			conform(t, w.alice, w.bob, hidden)
+			w.audit()
+		})
+		if regtest.Missing() != "" {
+			continue
+		}
+		t.Run("lightningd, "+name, func(t *testing.T) {
+			n := regtest.Start(t, regtest.Options{PublicPayee: !hidden})
+			a, b := cln.NewClient(n.Payer.RPC), cln.NewClient(n.Payee.RPC)
 			defer a.Close()
 			defer b.Close()
-			conform(t, a, b)
+			conform(t, a, b, hidden)
+			decodes(t, a)
 		})
 	}
 }
 
-func conform(t *testing.T, alice, bob *cln.Client) {
+func conform(t *testing.T, alice, bob *cln.Client, hidden bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	fresh := func() string {
@@ -55,18 +61,26 @@ func conform(t *testing.T, alice, bob *cln.Client) {
 		}
 	}
 
-	// Offers: one description, one offer.
+	// Offers: one description, one offer of ours. The node's own are one only if it is public.
+	r := cln.NewReceiver(bob, cln.ReceiverOptions{})
 	description := "conformance " + fresh()[:16]
-	offer, err := bob.MakeOffer(ctx, description)
-	ok("offer", err)
-	if again, err := bob.MakeOffer(ctx, description); err != nil || again.ID != offer.ID {
+	offer, err := r.Offer(ctx, description)
+	ok("Offer", err)
+	if again, err := r.Offer(ctx, description); err != nil || again.ID != offer.ID {
+		t.Errorf("Offer again: %+v, %v", again, err)
+	}
+	if again, err := bob.MakeOffer(ctx, description); err != nil || (again.ID != offer.ID) != hidden {
 		t.Errorf("offer again: %+v, %v", again, err)
+	}
+	if d, err := bob.Decode(ctx, offer.Bolt12); err != nil || (len(d.OfferPaths) > 0) != hidden {
+		t.Errorf("decode: %+v, %v", d, err)
 	}
 	is("enableoffer of an active one", bob.EnableOffer(ctx, offer.ID), cln.CodeOfferActive)
 	ok("disableoffer", bob.DisableOffer(ctx, offer.ID))
 	is("disableoffer again", bob.DisableOffer(ctx, offer.ID), cln.CodeOfferInactive)
-	_, err = bob.MakeOffer(ctx, description)
-	is("offer, disabled", err, cln.CodeOfferExists)
+	if _, err = bob.MakeOffer(ctx, description); !hidden {
+		is("offer, disabled", err, cln.CodeOfferExists)
+	}
 	_, err = alice.FetchInvoice(ctx, offer.Bolt12, 1000, "n", fresh(), 5*time.Second)
 	is("fetchinvoice, disabled", err, cln.CodeOfferRefused)
 	ok("enableoffer", bob.EnableOffer(ctx, offer.ID))
@@ -123,7 +137,6 @@ func conform(t *testing.T, alice, bob *cln.Client) {
 	}
 
 	// Plain invoices.
-	r := cln.NewReceiver(bob, cln.ReceiverOptions{})
 	label := fresh() + "-1"
 	text, err := r.Invoice(ctx, label, 1000, "TOPS pay stream")
 	ok("Invoice", err)
@@ -144,5 +157,35 @@ func conform(t *testing.T, alice, bob *cln.Client) {
 	h, err := alice.Health(ctx)
 	if err != nil || h.Channels == 0 || h.SpendableMsat == 0 {
 		t.Errorf("health: %+v, %v", h, err)
+	}
+}
+
+// decodes lets a real node read what the simulator's nodes make: offers, and invoices of both kinds.
+func decodes(t *testing.T, real *cln.Client) {
+	t.Helper()
+	w := newWorld(t, options{bob: clnsim.NodeOptions{Hidden: true}})
+	wallet := cln.NewWallet(w.alice, cln.WalletOptions{})
+	d := w.offer()
+	inv, err := wallet.FetchInvoice(t.Context(), request(d, 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := w.bob.MakeInvoice(t.Context(), "a label", 2000, "a description", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashed, err := w.bob.MakeInvoice(t.Context(), "another", 2000, `[["text/plain","a description"]]`, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"offer": d.Value, "BOLT12 invoice": inv.String, "BOLT11 invoice": plain, "BOLT11 invoice with a hash": hashed} {
+		ours, err := w.alice.Decode(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := real.Decode(t.Context(), text)
+		if err != nil || !theirs.Valid || !reflect.DeepEqual(theirs, ours) {
+			t.Errorf("%s: lightningd reads %+v, %v; the simulator %+v", what, theirs, err, ours)
+		}
 	}
 }

@@ -43,6 +43,6 @@
 //
 // Error texts hold no invoice, hash or preimage. The package never logs.
 //
-// Tests run against the simulator in clnsim. When TOPS_CLN_DATA names a folder with Core Lightning's JSON schemas and
+// Tests run against the simulator in clnsim, and some against real nodes where lightningd and bitcoind are on the PATH. When TOPS_CLN_DATA names a folder with Core Lightning's JSON schemas and
 // recorded calls, both are held to them.
 package cln

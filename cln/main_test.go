@@ -14,6 +14,7 @@ import (
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/cln/clnsim"
 	"github.com/el-tor/tops/cln/internal/clndata"
+	"github.com/el-tor/tops/internal/regtest"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
@@ -24,6 +25,9 @@ var data *clndata.Data
 func TestMain(m *testing.M) {
 	var left string
 	if data, left = clndata.Open(); left != "" {
+		fmt.Fprintln(os.Stderr, left)
+	}
+	if left := regtest.Missing(); left != "" {
 		fmt.Fprintln(os.Stderr, left)
 	}
 	goleak.VerifyTestMain(m)

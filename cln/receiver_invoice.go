@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/el-tor/tops/paystream"
 )
@@ -60,67 +59,6 @@ func currentStatus(err error) string {
 		return ""
 	}
 	return d.Current
-}
-
-// Offer returns the offer that has this description: made now, found again, or switched on again. Two sets of terms have
-// two descriptions; one that holds the relay's fingerprint is the relay's alone, even where relays share a node, since
-// equal offers of one node are one offer.
-func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error) {
-	if strings.ContainsFunc(description, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' }) {
-		return Offer{}, errors.New("an offer's description has no control characters, quotes or backslashes")
-	}
-	o, err := r.c.MakeOffer(ctx, description)
-	if !HasCode(err, CodeOfferExists) {
-		o.Description = description
-		return o, unavailable(err)
-	}
-	all, err := r.Offers(ctx, description)
-	if err != nil {
-		return Offer{}, err
-	}
-	for _, o := range all {
-		if o.Description != description || o.Active {
-			continue
-		}
-		if err := r.c.EnableOffer(ctx, o.ID); err != nil && !HasCode(err, CodeOfferActive) {
-			return Offer{}, unavailable(err)
-		}
-	}
-	o, err = r.c.MakeOffer(ctx, description)
-	o.Description = description
-	return o, unavailable(err)
-}
-
-// Offers lists the node's offers whose description begins with prefix, disabled
-// ones included. listoffers shows descriptions since 26.04; before that each offer
-// has to be decoded.
-func (r *Receiver) Offers(ctx context.Context, prefix string) (list []Offer, err error) {
-	all, err := r.c.ListOffers(ctx)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	for _, o := range all {
-		if o.Description == "" {
-			d, err := r.c.Decode(ctx, o.Bolt12)
-			if err != nil {
-				return nil, unavailable(err)
-			}
-			o.Description = d.OfferDescription
-		}
-		if strings.HasPrefix(o.Description, prefix) {
-			list = append(list, o)
-		}
-	}
-	return list, nil
-}
-
-// DisableOffer lets nobody ask for invoices under an offer any more, and invoices that were given out for it fail.
-func (r *Receiver) DisableOffer(ctx context.Context, id string) error {
-	err := r.c.DisableOffer(ctx, id)
-	if HasCode(err, CodeOfferInactive) {
-		return nil
-	}
-	return unavailable(err)
 }
 
 // Sweep deletes expired invoices of ours, one page of the node's list from a created_index on, and says where the next

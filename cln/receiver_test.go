@@ -239,7 +239,12 @@ func TestPlainInvoices(t *testing.T) {
 }
 
 func TestOffer(t *testing.T) {
-	w := newWorld(t, options{})
+	t.Run("public node", func(t *testing.T) { testOffer(t, false) })
+	t.Run("hidden node", func(t *testing.T) { testOffer(t, true) })
+}
+
+func testOffer(t *testing.T, hidden bool) {
+	w := newWorld(t, options{bob: clnsim.NodeOptions{Hidden: hidden}})
 	r := cln.NewReceiver(w.bob, cln.ReceiverOptions{})
 	ask := func(description string) cln.Offer {
 		o, err := r.Offer(t.Context(), description)
@@ -262,6 +267,14 @@ func TestOffer(t *testing.T) {
 	}
 	if _, err := r.Offer(t.Context(), "a\nb"); err == nil {
 		t.Error("a description of two lines")
+	}
+
+	// A hidden node is found over a peer. Once it has no channel with that one its offers lead nowhere.
+	if err := w.ChangePeer("bob"); err != nil {
+		t.Fatal(err)
+	}
+	if after := ask("relay A, terms 1"); (after.ID != one.ID) != hidden {
+		t.Errorf("over another peer the offer is %s, before %s", after.ID, one.ID)
 	}
 }
 

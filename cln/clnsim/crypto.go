@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 )
@@ -15,13 +16,12 @@ func newPreimage() (preimage, hash []byte) {
 	return preimage, h[:]
 }
 
-// blindedPath is a path of one hop that looks right: nobody routes by it.
-func (n *node) blindedPath(hash []byte) []byte {
+// blindedPath is a path of one hop, from a node that knows the way, that looks right: nobody routes by it.
+func (n *node) blindedPath(first, hash []byte) []byte {
 	point := func(s string) []byte {
 		return n.w.deriveKey("path", s, hex.EncodeToString(hash)).PubKey().SerializeCompressed()
 	}
-	b := n.key.PubKey().SerializeCompressed()
-	b = append(b, point("key")...)
+	b := append(slices.Clone(first), point("key")...)
 	b = append(b, 1)
 	b = append(b, point("hop")...)
 	secret := append(n.w.derive("hop data", hex.EncodeToString(hash)), n.w.derive("more", hex.EncodeToString(hash))[:18]...)

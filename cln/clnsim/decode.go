@@ -59,6 +59,11 @@ func decodeBolt12(prefix string, s bolt12.Stream) map[string]any {
 	if chains, ok := s.Get(bolt12.OfferChains); ok {
 		m["offer_chains"] = hexList(chains, 32)
 	}
+	if p, ok := s.Get(bolt12.OfferPaths); ok {
+		if path, ok := decodePath(p); ok {
+			m["offer_paths"] = []any{path}
+		}
+	}
 	if len(s.OfferPart()) > 0 {
 		id := s.OfferID()
 		m["offer_id"] = hex.EncodeToString(id[:])
@@ -102,23 +107,32 @@ func decodeInvoice(s bolt12.Stream, m map[string]any) {
 	m["warning_invalid_invoice_signature"] = "Bad signature"
 }
 
-// decodePaths reads blinded paths of one hop, which are all that the simulator makes.
+// decodePaths reads the way to pay an invoice.
 func decodePaths(s bolt12.Stream) ([]any, bool) {
 	p, _ := s.Get(bolt12.InvoicePaths)
 	info, _ := s.Get(bolt12.InvoicePayInfo)
-	const fixed = 33 + 33 + 1 + 33 + 2
-	if len(p) < fixed || p[66] != 1 || len(p) != fixed+int(binary.BigEndian.Uint16(p[100:])) || len(info) != 28 {
+	path, ok := decodePath(p)
+	if !ok || len(info) != 28 {
 		return nil, false
 	}
-	return []any{map[string]any{
+	path["payinfo"] = map[string]any{
+		"fee_base_msat": binary.BigEndian.Uint32(info), "fee_proportional_millionths": binary.BigEndian.Uint32(info[4:]),
+		"cltv_expiry_delta": binary.BigEndian.Uint16(info[8:]), "htlc_minimum_msat": binary.BigEndian.Uint64(info[10:]),
+		"htlc_maximum_msat": binary.BigEndian.Uint64(info[18:]), "features": "",
+	}
+	return []any{path}, true
+}
+
+// decodePath reads a blinded path of one hop, which is all that the simulator makes.
+func decodePath(p []byte) (map[string]any, bool) {
+	const fixed = 33 + 33 + 1 + 33 + 2
+	if len(p) < fixed || p[66] != 1 || len(p) != fixed+int(binary.BigEndian.Uint16(p[100:])) {
+		return nil, false
+	}
+	return map[string]any{
 		"first_node_id": hex.EncodeToString(p[:33]), "first_path_key": hex.EncodeToString(p[33:66]),
-		"payinfo": map[string]any{
-			"fee_base_msat": binary.BigEndian.Uint32(info), "fee_proportional_millionths": binary.BigEndian.Uint32(info[4:]),
-			"cltv_expiry_delta": binary.BigEndian.Uint16(info[8:]), "htlc_minimum_msat": binary.BigEndian.Uint64(info[10:]),
-			"htlc_maximum_msat": binary.BigEndian.Uint64(info[18:]), "features": "",
-		},
 		"path": []any{map[string]any{"blinded_node_id": hex.EncodeToString(p[67:100]), "encrypted_recipient_data": hex.EncodeToString(p[102:])}},
-	}}, true
+	}, true
 }
 
 func hexList(b []byte, size int) []string {

@@ -68,6 +68,13 @@ func makeOffer(_ context.Context, n *node, a *args) (any, error) {
 	if end, ok := a.uint("absolute_expiry"); ok {
 		s = s.SetUint(bolt12.OfferExpiry, end)
 	}
+	if n.hidden {
+		_, random := newPreimage()
+		n.w.mu.Lock()
+		hub := n.hubKey()
+		n.w.mu.Unlock()
+		s = s.Set(bolt12.OfferPaths, n.blindedPath(hub, random))
+	}
 	id := s.OfferID()
 	row := &offerRow{
 		id: hex.EncodeToString(id[:]), text: bolt12.Encode(bolt12.Offer, s), stream: s, active: true,

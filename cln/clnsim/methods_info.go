@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/el-tor/tops/cln/clnsim/internal/bolt11"
@@ -69,8 +70,10 @@ func listconfigs(_ context.Context, n *node, a *args) (any, error) {
 }
 
 // hub is the other end of every node's one channel.
-func (n *node) hub() string {
-	return hex.EncodeToString(n.w.deriveKey("hub").PubKey().SerializeCompressed())
+func (n *node) hub() string { return hex.EncodeToString(n.hubKey()) }
+
+func (n *node) hubKey() []byte {
+	return n.w.deriveKey("hub", strconv.Itoa(n.hubs)).PubKey().SerializeCompressed()
 }
 
 func listpeerchannels(_ context.Context, n *node, a *args) (any, error) {

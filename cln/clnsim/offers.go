@@ -106,7 +106,7 @@ func (n *node) request(req bolt12.Stream) (invoice bolt12.Stream, refusal string
 func (n *node) newInvoice(offer *offerRow, req bolt12.Stream, label string, amount uint64, now time.Time) bolt12.Stream {
 	preimage, hash := newPreimage()
 	s := req.Unsigned().
-		Set(bolt12.InvoicePaths, n.blindedPath(hash)).
+		Set(bolt12.InvoicePaths, n.blindedPath(n.key.PubKey().SerializeCompressed(), hash)).
 		Set(bolt12.InvoicePayInfo, payInfo()).
 		SetUint(bolt12.InvoiceCreatedAt, uint64(now.Unix())).
 		Set(bolt12.InvoicePaymentHash, hash).

@@ -34,6 +34,7 @@ type NodeOptions struct {
 	OutMsat int64    // what it can send at first; 0 is 10⁹ sat
 	InMsat  int64    // what it can receive at first; 0 is 10⁹ sat
 	Hide    []string // commands that it does not have, such as "xpay"
+	Hidden  bool     // nobody can connect to it, so its offers hold blinded paths, other ones each time
 	Exposed bool     // fetchinvoice may connect straight to the payee: neither fetchinvoice-noconnect nor always-use-proxy
 	Faults  Faults
 }
@@ -64,11 +65,13 @@ type node struct {
 	key      *btcec.PrivateKey
 	id       string // public key, hex
 	hide     []string
+	hidden   bool
 	exposed  bool
 	endpoint *endpoint // nil until it is started
 	plugins  pluginHost
 
 	faults   Faults
+	hubs     int  // peers that the channel was with before the one of now
 	offline  bool // cut off from the network, not from its callers
 	outMsat  int64
 	inMsat   int64
@@ -131,7 +134,7 @@ func (w *World) AddNode(name string, opts NodeOptions) error {
 	key := w.deriveKey("node", name)
 	n := &node{
 		w: w, name: name, key: key, id: hex.EncodeToString(key.PubKey().SerializeCompressed()),
-		hide: opts.Hide, exposed: opts.Exposed, faults: opts.Faults, outMsat: opts.OutMsat, inMsat: opts.InMsat,
+		hide: opts.Hide, hidden: opts.Hidden, exposed: opts.Exposed, faults: opts.Faults, outMsat: opts.OutMsat, inMsat: opts.InMsat,
 		offers: newOfferBook(), invoices: newInvoiceBook(), pays: newPayBook(), onion: map[*node]*rate.Limiter{},
 	}
 	w.nodes[name], w.byID[n.id] = n, n
@@ -190,6 +193,18 @@ func (w *World) SetOffline(name string, offline bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n.offline = offline
+	return nil
+}
+
+// ChangePeer gives a node's channel another peer: the paths in a hidden node's offers lead nowhere then.
+func (w *World) ChangePeer(name string) error {
+	n, err := w.node(name)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n.hubs++
 	return nil
 }
 
