@@ -18,6 +18,10 @@ type Ladder struct {
 	AskFee       bool          // the lowest rung is the fee
 	Hold         time.Duration // 1 min, if 0
 
+	// Changed, if set, is told what newcomers are asked for from now on. It must
+	// return at once and not call back.
+	Changed func(Opening)
+
 	rung Opening
 	busy time.Time // when the load was last enough for the rung
 }
@@ -29,6 +33,7 @@ func (l *Ladder) Opening(load Load) Opening {
 	if hold == 0 {
 		hold = time.Minute
 	}
+	was := l.rung
 	level := max(share(load.Free, l.MaxFree), share(load.Newcomers, l.MaxNewcomers))
 	if to := Opening(min(level, float64(OpenAhead))); to > l.rung {
 		l.rung, l.busy = to, load.Now
@@ -43,10 +48,15 @@ func (l *Ladder) Opening(load Load) Opening {
 		}
 		l.busy = l.busy.Add(hold)
 	}
+	lowest := OpenFree
 	if l.AskFee {
-		return max(l.rung, OpenFee)
+		lowest = OpenFee
 	}
-	return l.rung
+	asks := max(l.rung, lowest)
+	if asks != max(was, lowest) && l.Changed != nil {
+		l.Changed(asks)
+	}
+	return asks
 }
 
 func share(n, limit int) float64 {

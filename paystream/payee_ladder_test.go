@@ -27,12 +27,15 @@ func TestLadder(t *testing.T) {
 		"half of the load keeps the rung": {{0, 100, 0, fee}, {50 * time.Second, 50, 0, fee}, {59 * time.Second, 0, 0, fee},
 			{time.Second, 0, 0, free}},
 	} {
-		l := paystream.Ladder{MaxFree: 100, MaxNewcomers: 10}
+		told := free
+		l := paystream.Ladder{MaxFree: 100, MaxNewcomers: 10, Changed: func(to paystream.Opening) { told = to }}
 		now := start
 		for i, s := range steps {
 			now = now.Add(s.after)
 			if got := l.Opening(paystream.Load{Now: now, Free: s.free, Newcomers: s.newcomers}); got != s.want {
 				t.Errorf("%s, step %d: %s, want %s", name, i+1, got, s.want)
+			} else if told != got {
+				t.Errorf("%s, step %d: Changed was told %s last, it is %s", name, i+1, told, got)
 			}
 		}
 	}
@@ -98,7 +101,7 @@ func TestPayeeCountsFreeRiders(t *testing.T) {
 		if _, err := r.Admit(t.Context(), asked.intent); err != nil {
 			t.Fatal(err)
 		}
-		if l := r.Load(); l.Free != 4 || l.Newcomers != 4 {
+		if l := r.Load(); l.Free != 4 || l.Newcomers != 4 || l.Asks != paystream.OpenFee {
 			t.Errorf("load %+v, want the fee's payer to be free still", l)
 		}
 		first.payMsat(2, 1000)

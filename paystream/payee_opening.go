@@ -5,16 +5,19 @@ import "time"
 // Load is how busy a payee is when an intent arrives.
 type Load struct {
 	Now        time.Time
-	PayStreams int // that are not over
-	Free       int // of them, that have paid for no round yet; those that continue another do not count
-	Newcomers  int // intents of the last minute that brought no money, refused ones included
+	PayStreams int     // that are not over
+	Free       int     // of them, that have paid for no round yet; those that continue another do not count
+	Newcomers  int     // intents of the last minute that brought no money, refused ones included
+	Asks       Opening // what the next newcomer is asked for; only in what [Payee.Load] returns
 }
 
 // Load is how busy the payee is now.
 func (p *Payee) Load() Load {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.loadLocked(p.cfg.Now())
+	l := p.loadLocked(p.cfg.Now())
+	l.Asks = p.cfg.Opening(l)
+	return l
 }
 
 func (p *Payee) loadLocked(now time.Time) Load {

@@ -49,6 +49,10 @@ func (c *statusCmd) Run(e *env) error {
 	for _, problem := range st.Node {
 		fmt.Fprintf(w, "lightning\t%s\n", problem)
 	}
+	if n := st.Newcomers; n != nil {
+		asked := map[string]string{"free": "nothing", "fee": "the opening fee", "ahead": "their first round ahead"}[n.Asked]
+		fmt.Fprintf(w, "newcomers\tare asked for %s\t(%d free ones now, %d newcomers in the last minute)\n", asked, n.Free, n.AMinute)
+	}
 	fmt.Fprintf(w, "\nPAY STREAM\tROLE\tSTATUS\tROUND\tPAID\tDUE\tBYTES\tCIRCUIT\tREASON\n")
 	for _, s := range st.PayStreams {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%d\t%d\t%d\t%s\t%s\n",

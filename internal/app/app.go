@@ -52,6 +52,7 @@ type App struct {
 	receiver  *cln.Receiver // of a relay
 	health    nodeHealth
 	lookEvery time.Duration // at the node; 0: lookAtNode
+	tidyFirst time.Duration // of the books; 0: tidyFirst
 	events    bus.Bus[paystream.Event]
 	client    *client.Client
 	relay     *relay.Relay
@@ -172,6 +173,11 @@ func (a *App) logEvents() (cancel func()) {
 			Int("round", e.Round).Int64("due_msat", e.DueMsat).Int64("paid_msat", e.PaidMsat).
 			Str("reason", string(e.Reason)).Msg("paystream")
 	})
+}
+
+// logOpening writes into the log what newcomers are asked for from now on.
+func (a *App) logOpening(o paystream.Opening) {
+	a.log.Info().Str("opening", o.String()).Msg("newcomers are asked for something else")
 }
 
 func (a *App) failed(err error) {

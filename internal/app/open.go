@@ -48,7 +48,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		a.relay, err = relay.New(ctx, relay.Config{
 			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
 			Node: payeeNode{a.receiver},
-			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed,
+			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed, Opening: a.logOpening,
 		})
 		if err != nil {
 			return fmt.Errorf("relay: %w", err)

@@ -29,6 +29,14 @@ type Status struct {
 	PayStreams []PayStream       `json:"paystreams"`
 	NodeAway   string            `json:"node_away,omitempty"` // since when it does not answer
 	Node       []string          `json:"node,omitempty"`      // what is wrong with it
+	Newcomers  *Newcomers        `json:"newcomers,omitempty"` // of a relay
+}
+
+// Newcomers is how a relay stands with those who have not paid yet.
+type Newcomers struct {
+	Asked   string `json:"asked"`    // free: nothing; fee: the opening fee; ahead: the first round
+	Free    int    `json:"free"`     // pay streams that have paid for no round yet
+	AMinute int    `json:"a_minute"` // who came in the last minute and brought no money
 }
 
 // PayStream is a row of the status.
@@ -97,6 +105,8 @@ func (a *App) status(ctx context.Context) (st Status, err error) {
 		if since, away := a.relay.Away(); away {
 			st.NodeAway = since.Format(time.RFC3339)
 		}
+		load := a.relay.Load()
+		st.Newcomers = &Newcomers{Asked: load.Asks.String(), Free: load.Free, AMinute: load.Newcomers}
 		for h, s := range a.relay.PayStreams() {
 			st.PayStreams = append(st.PayStreams, PayStream{
 				Handle: h, Role: "payee", Status: s.Status, Reason: s.Reason, Relay: a.engine.Relay.Relay,

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,7 +24,7 @@ func (a *App) tidyBooks(ctx context.Context) {
 	if c := a.cfg.Client; c != nil {
 		r.Payer = time.Duration(c.Retention)
 	}
-	for wait := tidyFirst; ; wait = tidyEvery {
+	for wait := cmp.Or(a.tidyFirst, tidyFirst); ; wait = tidyEvery {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -40,6 +40,8 @@ type Config struct {
 
 	Emit   func(paystream.Event) // must return at once
 	Failed func(error)           // what went wrong and goes on, for the log
+
+	Opening func(paystream.Opening) // what newcomers are asked for from now on; must return at once; may be nil
 }
 
 // Relay is a running payee.
@@ -90,10 +92,11 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	}
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
-		Ours:    func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
-		Now:     cfg.Now,
-		Opening: (&paystream.Ladder{MaxFree: cfg.Relay.MaxFree, MaxNewcomers: cfg.Relay.MaxNewcomers, AskFee: cfg.Relay.AskFee}).Opening,
-		Emit:    cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
+		Ours: func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
+		Now:  cfg.Now,
+		Opening: (&paystream.Ladder{MaxFree: cfg.Relay.MaxFree, MaxNewcomers: cfg.Relay.MaxNewcomers, AskFee: cfg.Relay.AskFee,
+			Changed: cfg.Opening}).Opening,
+		Emit: cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
 	})
 	r.server.SetPayee(r.Payee)
 	if err := r.Recover(ctx); err != nil {
