@@ -170,6 +170,28 @@ func TestEarningsByHourAndDay(t *testing.T) {
 	}
 }
 
+func TestUnserved(t *testing.T) {
+	l := open(t, newPath(t))
+	r := journaltest.PayeeStream(1)
+	late, stray := come(2, paystream.BookedLate, r.Handle, 70, epoch), come(3, paystream.BookedUnclaimed, "", 8, epoch.Add(time.Minute))
+	earn(t, l, r, come(1, paystream.BookedCredit, r.Handle, 9000, epoch), late, stray)
+	want := []ledger.Unserved{
+		{Kind: paystream.BookedUnclaimed, Round: 2, AmountMsat: 8, PaidAt: stray.PaidAt, PaymentHash: stray.PaymentHash},
+		{Kind: paystream.BookedLate, Handle: r.Handle, Round: 2, AmountMsat: 70, PaidAt: late.PaidAt, PaymentHash: late.PaymentHash},
+	}
+	for _, tc := range []struct {
+		since time.Time
+		limit int
+		want  []ledger.Unserved
+	}{{time.Time{}, 0, want}, {epoch.Add(time.Second), 0, want[:1]}, {time.Time{}, 1, want[:1]}, {epoch.Add(time.Hour), 0, nil}} {
+		got, err := l.Unserved(t.Context(), tc.since, tc.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, fmt.Sprintf("since %s, at most %d", tc.since, tc.limit), tc.want, got)
+	}
+}
+
 func TestStoryWithoutSecrets(t *testing.T) {
 	l := open(t, newPlace(t))
 	payer, payee := journaltest.PayerStream(1), journaltest.PayeeStream(1) // we pay ourselves

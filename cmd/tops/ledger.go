@@ -22,7 +22,6 @@ type ledgerShowCmd struct {
 	Since    since       `placeholder:"WHEN" help:"Only what lives or closed since: how long ago (36h, 7d), or a day (2026-01-31)."`
 	Limit    int         `default:"50" help:"At most so many, the latest ones; 0 for all."`
 	Unserved bool        `help:"List the payments that bought nothing instead: late ones, and those that fit no pay stream."`
-	Verify   bool        `help:"Check the books first: that every record can be read, and that they agree with themselves."`
 	CSV      bool        `name:"csv" xor:"format" help:"Print the list as CSV, amounts in msat."`
 	JSON     bool        `xor:"format" help:"Print as JSON."`
 }
@@ -44,11 +43,6 @@ func (c *ledgerShowCmd) Run(e *env) error {
 		return err
 	}
 	defer l.Close()
-	if c.Verify {
-		if err := l.Verify(e.ctx); err != nil {
-			return err
-		}
-	}
 	var report ledgerReport
 	if report.Totals, err = l.Totals(e.ctx); err != nil {
 		return err
