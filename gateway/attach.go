@@ -37,7 +37,11 @@ func (s *Server) attach(c *conn, h paystream.Handle, tunnel bool) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.busyLocked().rate.Allow() {
+	b := m.busyLocked()
+	if b.rate == nil { // here and nowhere else: a connection may also have come by Move
+		b.rate = rate.NewLimiter(rate.Limit(s.cfg.PayStreamRate), 2*s.cfg.PayStreamRate)
+	}
+	if !b.rate.Allow() {
 		return &paystream.Busy{RetryAfter: time.Second, TooMany: true, Reason: "too many new connections a second"}
 	}
 	if m.used >= m.allowed {
@@ -58,9 +62,6 @@ func (s *Server) add(m *meter, c *conn) error {
 		return &paystream.Busy{RetryAfter: time.Second, TooMany: true, Reason: "too many connections of this pay stream"}
 	}
 	b.conns[c] = struct{}{}
-	if b.rate == nil {
-		b.rate = rate.NewLimiter(rate.Limit(s.cfg.PayStreamRate), 2*s.cfg.PayStreamRate)
-	}
 	return nil
 }
 

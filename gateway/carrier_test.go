@@ -1,11 +1,13 @@
 package gateway_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"testing"
@@ -396,4 +398,32 @@ func TestClientStopsWaitingWhenToldTo(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+// A connection that was moved with its pay stream may become a tunnel of the new
+// one, though nobody has connected in that one's name before.
+func TestMovedConnectionBecomesATunnel(t *testing.T) {
+	w := newWorld(t, nil)
+	w.open(t)
+	control, err := w.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.Close()
+	mustWrite(t, control, "GET /tops/v1/terms HTTP/1.1\r\n\r\nGET /tops/v1/paystream HTTP/1.1\r\nAuthorization: Tops "+w.hash.Hex()+"\r\n\r\n")
+	br := bufio.NewReader(control)
+	for range 2 {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
+	next := paystream.NewPreimage().Hash()
+	w.payee.mu.Lock()
+	w.payee.known[next] = paystream.View{Handle: next.Handle()}
+	w.payee.mu.Unlock()
+	w.payee.begin(w.hash, next)
+	mustWrite(t, control, "CONNECT example.com:443 HTTP/1.1\r\nProxy-Authorization: Tops "+next.Hex()+"\r\n\r\nhello")
+	mustRead(t, w.accept(t), "hello")
 }

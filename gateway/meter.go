@@ -23,7 +23,7 @@ type meter struct {
 // busy is the part of a meter that connections need, guarded by its mutex.
 type busy struct {
 	conns map[*conn]struct{}
-	rate  *rate.Limiter // of new connections; it outlives them, or reconnecting would reset it
+	rate  *rate.Limiter // of new tunnels, nil before the first; it outlives them, or reconnecting would reset it
 	wake  chan struct{} // closed when a tunnel that waits should look again; nil while none waits
 	flow  flow          // its part of the uplink; guarded by that
 }
