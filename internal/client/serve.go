@@ -307,6 +307,9 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 			why = st.Reason
 		}
 	}
+	if why == paystream.ReasonQuality && p.pooled {
+		p.c.avoid(p.terms.Relay)
+	}
 	for _, h := range append(sides, pay) {
 		if h == "" {
 			continue

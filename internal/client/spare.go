@@ -36,9 +36,14 @@ func (c *Client) buildSpare(ctx context.Context) (*circuit, error) {
 // avoidFor is how long an exit is avoided that has failed a circuit.
 const avoidFor = time.Minute
 
-// noteFailed has an exit avoided, by spares that are ready, too.
 func (c *Client) noteFailed(relay string) {
 	c.book.BuildFailed(relay)
+	c.avoid(relay)
+}
+
+// avoid has no circuit go through an exit for a while, spares that are ready
+// included.
+func (c *Client) avoid(relay string) {
 	c.mu.Lock()
 	c.lately[relay] = c.cfg.Now()
 	c.mu.Unlock()

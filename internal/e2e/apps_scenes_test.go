@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (w *apps) identities(t *testing.T) {
 }
 
 // continuations has one download outlive twenty pay streams of three rounds, a second
-// each.
+// each; and a circuit that is used now and then outlive tor's patience with it.
 func (w *apps) continuations(t *testing.T) {
 	const times = 20
 	w.setTerms(t, func(r *config.Relay) {
@@ -62,6 +63,12 @@ func (w *apps) continuations(t *testing.T) {
 	})
 	w.browse(t, func(c *config.Client) { c.HourMsat, c.DayMsat = 1_000_000, 1_000_000 })
 	c := w.controller(t)
+	c.ok(t, "SETCONF MaxCircuitDirtiness=10")
+	t.Cleanup(func() { c.Do(context.Background(), "RESETCONF MaxCircuitDirtiness") })
+	if err := fetch(t.Context(), "reader", 1000); err != nil {
+		t.Fatal(err)
+	}
+	readers := w.usersOf(t)
 	conn, err := dialAs(t.Context(), "download", chargen.String())
 	if err != nil {
 		t.Fatal(err)
@@ -71,14 +78,24 @@ func (w *apps) continuations(t *testing.T) {
 	begin := time.Now()
 	for len(done) < times {
 		e := c.wait(t, "a pay stream to be served to its end", 15*time.Second, func(e controlspec.PayStreamEvent) bool {
-			return !done[e.Handle] && e.Status == controlspec.StatusCompleted
+			_, reader := readers[e.CircID]
+			return !done[e.Handle] && !reader && e.Status == controlspec.StatusCompleted
 		})
 		done[e.Handle], circ = true, e.CircID
 		if d.ended() {
 			t.Fatalf("the download ended in the %dth pay stream: %v", len(done), d.err)
 		}
+		if err := fetch(t.Context(), "reader", 1000); err != nil {
+			t.Errorf("in the %dth pay stream: %v", len(done), err)
+		}
 	}
 	d.goesOn(t)
+	now := w.usersOf(t)
+	for id := range readers {
+		if _, there := now[id]; !there || len(now) != 2 {
+			t.Errorf("two users have circuits %v after a minute, and one had %v before", now, readers)
+		}
+	}
 	for _, e := range c.heard {
 		if e.CircID == circ && (e.Status == controlspec.StatusLate || e.Status == controlspec.StatusRefused) {
 			t.Errorf("%+v", e)
@@ -197,4 +214,54 @@ func (w *apps) middle(t *testing.T) {
 	until(t, "both pay streams to end", 10*time.Second, func() bool {
 		return !strings.Contains(c.info(t, "tops/circuit/"+circ), " PAID CIRC=")
 	}, func() string { return c.info(t, "tops/circuit/"+circ) })
+}
+
+// slow has two of three exits pass next to nothing. They are left before they are
+// paid, and apps end up with the one that is worth its price, the dearest.
+func (w *apps) slow(t *testing.T) {
+	worth := w.exits[2]
+	w.setTerms(t, nil)
+	for i := range 2 {
+		cfg := *w.roles[i].cfg.Relay
+		cfg.UplinkBytes = 1500
+		w.rerun(t, i, cfg)
+	}
+	w.browse(t, nil)
+	before := w.nodes.Balances()
+	c := w.controller(t)
+	left := make(map[string]bool)
+	until(t, "apps to be at the good exit", 60*time.Second, func() bool {
+		conn, err := dialAs(t.Context(), "reader", chargen.String())
+		if err != nil {
+			return false
+		}
+		d := read(t, conn)
+		defer conn.Close()
+		select {
+		case <-d.done: // it was left
+		case <-time.After(8 * time.Second): // two rounds that are paid
+			for _, relay := range w.usersOf(t) {
+				if relay == worth.Fingerprint && d.bytes.Load() > 400_000 {
+					return true
+				}
+			}
+		}
+		return false
+	})
+	c.wait(t, "the good exit to be paid", 10*time.Second, func(e controlspec.PayStreamEvent) bool {
+		if e.Reason == "QUALITY" {
+			left[e.Relay] = true
+		}
+		return e.Relay == worth.Fingerprint && e.Status == controlspec.StatusPaid
+	})
+	after := w.nodes.Balances()
+	for i := range 2 {
+		name := fmt.Sprint("payee", i)
+		if got := after[name].ReceivedMsat - before[name].ReceivedMsat; got != 0 {
+			t.Errorf("%s was paid %d msat for rounds in which next to nothing came", name, got)
+		}
+	}
+	if len(left) == 0 || left[worth.Fingerprint] {
+		t.Errorf("left for their quality: %v", left)
+	}
 }
