@@ -294,27 +294,27 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 	p.c.mu.Lock()
 	delete(p.c.paid, tc.ID)
 	p.c.mu.Unlock()
-	for t := range tunnels {
-		t.Close()
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if dead { // nobody there would hear that it ends
-		p.closeCircuit(ctx, tc)
-	}
 	if pay != "" {
 		if st, err := p.c.PayStream(pay); err == nil && st.Reason != "" {
 			why = st.Reason
 		}
 	}
 	if why == paystream.ReasonQuality && p.pooled {
-		p.c.avoid(p.terms.Relay)
+		p.c.avoid(p.terms.Relay) // before connections look for another circuit
 	}
+	for t := range tunnels {
+		t.Close()
+	}
+	if dead { // nobody there would hear that it ends
+		p.closeCircuit(ctx, tc)
+	}
+	told, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	for _, h := range append(sides, pay) {
 		if h == "" {
 			continue
 		}
-		if err := p.c.Close(ctx, h, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
+		if err := p.c.Close(told, h, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
 			p.c.failed(err)
 		}
 	}
@@ -329,6 +329,8 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 }
 
 func (p *circuit) closeCircuit(ctx context.Context, tc *tor.Circuit) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	if err := tc.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
 		p.c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
 	}

@@ -117,6 +117,7 @@ func (w *apps) oneExitDies(t *testing.T, sig syscall.Signal, most time.Duration)
 		}
 		revive = func() error { return syscall.Kill(pid, syscall.SIGCONT) }
 	}
+	t.Cleanup(func() { revive() }) // whatever becomes of the scene
 	until(t, "files to come through another exit", most, func() bool { return browsing.after(at.Add(200*time.Millisecond)) > 30 },
 		func() string { return w.log.String() })
 	browsing.mu.Lock()
