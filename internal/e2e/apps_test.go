@@ -41,12 +41,12 @@ func TestApps(t *testing.T) {
 		scene func(*apps, *testing.T)
 	}{
 		{"front", (*apps).front},
-		{"exit dies", (*apps).exitDies},
+		{"exit stops", (*apps).exitStops},
 		{"identities", (*apps).identities},
 		{"continuations", (*apps).continuations},
 		{"middle", (*apps).middle},
-		{"slow", (*apps).slow},
 		{"budget", (*apps).budget},
+		{"exit dies", (*apps).exitDies},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.scene(w, t) })
 	}
@@ -115,15 +115,6 @@ exit_policy = "accept *:*"
 		}
 		w.roles[i] = w.run(t, cfg, node.Name)
 	}
-}
-
-// rerun runs one exit anew, with another configuration.
-func (w *apps) rerun(t *testing.T, i int, change config.Relay) {
-	t.Helper()
-	w.roles[i].stop(t)
-	cfg := *w.roles[i].cfg
-	cfg.Relay = &change
-	w.roles[i] = w.run(t, &cfg, w.exits[i].Name)
 }
 
 // browse runs the client anew, on new books, and waits until every exit can be paid.

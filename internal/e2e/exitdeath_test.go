@@ -67,23 +67,28 @@ func (b *browser) after(at time.Time) (n int) {
 	return n
 }
 
-// exitDies takes away the exit under running downloads, twice: its tor is killed, which
-// its neighbours notice, and its tor is stopped, which nobody does. Only what was under
-// way there breaks, and the app sees nothing of the rest.
-func (w *apps) exitDies(t *testing.T) {
-	for _, how := range []struct {
-		name string
-		sig  syscall.Signal
-		most time.Duration // until new connections are carried by another exit
-	}{
-		{"killed", syscall.SIGKILL, 6 * time.Second},
-		{"stopped", syscall.SIGSTOP, 12 * time.Second},
-	} {
-		t.Run(how.name, func(t *testing.T) { w.oneExitDies(t, how.sig, how.most) })
-	}
+// exitStops takes away the exit under running downloads in a way that nobody notices:
+// its tor is stopped. Only what was under way there breaks, and the app sees nothing of
+// the rest.
+func (w *apps) exitStops(t *testing.T) {
+	w.oneExitDies(t, 12*time.Second, func(exit *testnet.Node) error {
+		pid := exit.Pid()
+		t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
+		return syscall.Kill(pid, syscall.SIGSTOP)
+	})
 }
 
-func (w *apps) oneExitDies(t *testing.T, sig syscall.Signal, most time.Duration) {
+// exitDies kills it, which its neighbours notice. It is the last scene, since a relay
+// does not connect for a minute to one where that has failed.
+func (w *apps) exitDies(t *testing.T) {
+	w.setTerms(t, nil)
+	w.browse(t, nil)
+	w.oneExitDies(t, 6*time.Second, (*testnet.Node).Kill)
+}
+
+// oneExitDies takes an exit away; most is how long it may take until files come through
+// another one.
+func (w *apps) oneExitDies(t *testing.T, most time.Duration, take func(*testnet.Node) error) {
 	browsing := w.browser(t, "tab 1", "tab 2")
 	until(t, "files to come", 30*time.Second, func() bool { return browsing.after(time.Time{}) > 20 })
 	victim := w.exitInUse(t)
@@ -104,20 +109,9 @@ func (w *apps) oneExitDies(t *testing.T, sig syscall.Signal, most time.Duration)
 		}
 	}
 	at := time.Now()
-	var revive func() error
-	if sig == syscall.SIGKILL {
-		if err := victim.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		revive = func() error { return victim.Start(t.Context()) }
-	} else {
-		pid := victim.Pid()
-		if err := syscall.Kill(pid, sig); err != nil {
-			t.Fatal(err)
-		}
-		revive = func() error { return syscall.Kill(pid, syscall.SIGCONT) }
+	if err := take(victim); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { revive() }) // whatever becomes of the scene
 	until(t, "files to come through another exit", most, func() bool { return browsing.after(at.Add(200*time.Millisecond)) > 30 },
 		func() string { return w.log.String() })
 	browsing.mu.Lock()
@@ -145,10 +139,6 @@ func (w *apps) oneExitDies(t *testing.T, sig syscall.Signal, most time.Duration)
 		}
 	}
 	browsing.end()
-	if err := revive(); err != nil {
-		t.Fatal(err)
-	}
-	w.payable(t, victim)
 }
 
 // exitInUse is the exit of a circuit that apps use.
