@@ -12,8 +12,11 @@ import (
 	"github.com/el-tor/tops/internal/plugin"
 )
 
-// isPlugin reports whether lightningd has started this process.
-func isPlugin() bool { return os.Getenv("LIGHTNINGD_PLUGIN") != "" && len(os.Args) == 1 }
+// isPlugin reports whether lightningd has started this process. A developer's
+// lightningd tells its plugins so; what a plugin starts itself has other arguments.
+func isPlugin() bool {
+	return os.Getenv("LIGHTNINGD_PLUGIN") != "" && (len(os.Args) == 1 || os.Args[1] == "--developer")
+}
 
 // runPlugin is tops as a plugin of Core Lightning.
 func runPlugin() int {

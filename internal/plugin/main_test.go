@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/el-tor/tops/internal/regtest"
 	"github.com/el-tor/tops/internal/testnet"
 	"go.uber.org/goleak"
 )
@@ -13,6 +14,9 @@ func TestMain(m *testing.M) {
 	if err := testnet.Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	if left := regtest.Missing(); left != "" {
+		fmt.Fprintln(os.Stderr, left)
 	}
 	goleak.VerifyTestMain(m)
 }

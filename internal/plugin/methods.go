@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,8 +192,9 @@ func (s *server) methods() []*glightning.RpcMethod {
 		&noParams{method{"invoice_payment", func(params) (any, error) { s.look(); return nil, nil }}},
 		&noParams{method{"shutdown", func(params) (any, error) { s.end(); return nil, nil }}},
 	}
+	all := slices.Clone(commands) // the manifest lists the commands alone
 	for _, m := range internal {
-		commands = append(commands[:len(commands):len(commands)], glightning.NewRpcMethod(m, ""))
+		all = append(all, glightning.NewRpcMethod(m, ""))
 	}
-	return commands
+	return all
 }

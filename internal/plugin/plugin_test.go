@@ -3,12 +3,14 @@ package plugin_test
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/cln/clnsim"
+	"github.com/el-tor/tops/internal/regtest"
 	"github.com/el-tor/tops/internal/testnet"
 )
 
@@ -60,7 +62,8 @@ func (n node) paystreams() map[string]obj {
 	return out
 }
 
-// A relay and a client, each a plugin of its own node, on a real tor network.
+// A relay and a client, each a plugin of its own node, on a real tor network: on
+// the simulator's nodes, and on real ones where they can be had.
 func TestPlugin(t *testing.T) {
 	net, err := testnet.Start(t.Context(), testnet.Options{Clients: 1})
 	if err != nil {
@@ -68,24 +71,43 @@ func TestPlugin(t *testing.T) {
 	}
 	defer net.Close()
 	tops := build(t)
-	log := testWriter{t}
-	w := clnsim.NewWorld(clnsim.Options{PluginStderr: log})
-	defer w.Close()
-	open := func(name string) node {
-		path := filepath.Join(t.TempDir(), "lightning-rpc")
-		if err := w.AddNode(name, clnsim.NodeOptions{Faults: clnsim.Faults{UnlimitedOnion: true}}); err != nil {
-			t.Fatal(err)
+	t.Run("simulator", func(t *testing.T) {
+		w := clnsim.NewWorld(clnsim.Options{PluginStderr: testWriter{t}})
+		defer w.Close()
+		payPlugin(t, net, net.Relays[2], tops, simulated(t, w, "payer"), simulated(t, w, "payee"))
+		if err := w.Audit(); err != nil {
+			t.Error(err)
 		}
-		if err := w.Start(name, path); err != nil {
-			t.Fatal(err)
-		}
-		c := cln.NewClient(path)
-		t.Cleanup(func() { c.Close() })
-		return node{t, c}
+	})
+	if regtest.Missing() == "" {
+		t.Run("lightningd", func(t *testing.T) {
+			n := regtest.Start(t, regtest.Options{})
+			payPlugin(t, net, net.Relays[1], tops, reached(t, n.Payer.RPC), reached(t, n.Payee.RPC))
+		})
 	}
-	payer, payee := open("payer"), open("payee")
-	relay := net.Relays[len(net.Relays)-1]
+}
 
+// simulated is a node of the simulator's.
+func simulated(t *testing.T, w *clnsim.World, name string) node {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lightning-rpc")
+	if err := w.AddNode(name, clnsim.NodeOptions{Faults: clnsim.Faults{UnlimitedOnion: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(name, path); err != nil {
+		t.Fatal(err)
+	}
+	return reached(t, path)
+}
+
+func reached(t *testing.T, rpc string) node {
+	c := cln.NewClient(rpc)
+	t.Cleanup(func() { c.Close() })
+	return node{t, c}
+}
+
+// payPlugin starts tops on both nodes, has a relay paid, and stops both.
+func payPlugin(t *testing.T, net *testnet.Network, relay *testnet.Node, tops string, payer, payee node) {
 	payee.must("plugin", obj{"subcommand": "start", "plugin": tops, "tops-role": "relay",
 		"tops-tor-control": "unix:" + relay.ControlSocket, "tops-address": relay.Addr.String(),
 		"tops-rate-msat": "1500", "tops-interval": "2s", "tops-grace": "2s"})
@@ -136,26 +158,25 @@ func TestPlugin(t *testing.T) {
 			t.Errorf("after the stop: %v", err)
 		}
 	}
-	if err := w.Audit(); err != nil {
-		t.Error(err)
-	}
 }
 
 // What is wrong with a configuration or a call is said, and the protocol outlives
 // it.
 func TestPluginSaysWhatIsWrong(t *testing.T) {
 	tops := build(t)
-	w := clnsim.NewWorld(clnsim.Options{PluginStderr: testWriter{t}})
-	defer w.Close()
-	dir := t.TempDir()
-	if err := w.AddNode("alice", clnsim.NodeOptions{}); err != nil {
-		t.Fatal(err)
+	t.Run("simulator", func(t *testing.T) {
+		w := clnsim.NewWorld(clnsim.Options{PluginStderr: testWriter{t}})
+		defer w.Close()
+		complain(t, tops, simulated(t, w, "alice"))
+	})
+	if regtest.Missing() == "" {
+		t.Run("lightningd", func(t *testing.T) {
+			complain(t, tops, reached(t, regtest.Start(t, regtest.Options{}).Payee.RPC))
+		})
 	}
-	if err := w.Start("alice", filepath.Join(dir, "lightning-rpc")); err != nil {
-		t.Fatal(err)
-	}
-	c := cln.NewClient(filepath.Join(dir, "lightning-rpc"))
-	defer c.Close()
+}
+
+func complain(t *testing.T, tops string, n node) {
 	for _, tt := range []struct {
 		options obj
 		want    string
@@ -170,29 +191,35 @@ func TestPluginSaysWhatIsWrong(t *testing.T) {
 		for k, v := range tt.options {
 			params[k] = v
 		}
-		err := c.Call(t.Context(), "plugin", params, nil)
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
+		err := n.Call(t.Context(), "plugin", params, nil)
+		// lightningd repeats what a plugin says as it stood between its quotes.
+		if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), `\"`, `"`), tt.want) {
 			t.Errorf("%v: %v, want %s", tt.options, err, tt.want)
 		}
 	}
 	// Without a role there is only the proxy, and it needs no tor to start.
-	n := node{t, c}
 	n.must("plugin", obj{"subcommand": "start", "plugin": tops})
 	n.ready()
 	help := n.must("help", obj{"command": "tops-paystream"})["help"].([]any)[0].(obj)
 	if help["command"] != "tops-paystream handle" {
 		t.Errorf("help: %v", help)
 	}
+	for _, c := range n.must("help", obj{})["help"].([]any) {
+		name, _, _ := strings.Cut(c.(obj)["command"].(string), " ")
+		if slices.Contains([]string{"init", "getmanifest", "shutdown", "invoice_payment"}, name) {
+			t.Errorf("%s is a command of the node's now", name)
+		}
+	}
 	for method, params := range map[string]any{
 		"tops-pay": obj{"path": obj{"a": 1}}, "tops-ledger": obj{"limit": []int{1}}, "tops-paystream": obj{"handle": 12},
 		"tops-stop": obj{}, "tops-terms": obj{"relay": obj{}}, "tops-relays": nil,
 	} {
-		if err := c.Call(t.Context(), method, params, nil); err == nil {
+		if err := n.Call(t.Context(), method, params, nil); err == nil {
 			t.Errorf("%s %v: no error", method, params)
 		}
 	}
 	var v struct{ Version string }
-	if err := c.Call(t.Context(), "tops-status", nil, &v); err != nil || v.Version == "" {
+	if err := n.Call(t.Context(), "tops-status", nil, &v); err != nil || v.Version == "" {
 		t.Errorf("after all that: %+v, %v", v, err)
 	}
 }
