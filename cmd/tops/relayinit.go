@@ -223,15 +223,16 @@ func printPlan(w io.Writer, p *setup.RelayPlan) error {
 		}
 		fmt.Fprintf(&b, "  %s\n    - %s\n    + %s\n", o.Key, value(o.Now), value(o.Ours))
 	}
-	fmt.Fprintf(&b, `
-What it means
-  In law this machine becomes an exit: connections of paying clients come from its
+	law := `  In law this machine becomes an exit: connections of paying clients come from its
   address, and complaints about them to you. In Tor's consensus it does not: the
   relay gets no Exit flag by this, and no stranger's circuits end here.
-  Everybody can read in the relay's descriptor that it is paid, and how.
-
-%s, mode 0600
-%s`, p.File, indent(p.Text))
+`
+	if p.WasExit {
+		law = `  This machine is an exit already, and more comes from its address: the connections
+  of paying clients, which go by the gateway's policy and not by tor's.
+`
+	}
+	fmt.Fprintf(&b, "\nWhat it means\n%s  Everybody can read in the relay's descriptor that it is paid, and how.\n\n%s, mode 0600\n%s", law, p.File, indent(p.Text))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

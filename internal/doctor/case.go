@@ -91,4 +91,6 @@ func (c *Case) isRelay() bool { return c.Config.Relay != nil && c.Tor != nil && 
 
 func (c *Case) hasNode() bool { return c.Node != nil && c.NodeErr == nil }
 
-func (c *Case) runs() bool { return c.StatusErr == nil }
+// runs reports whether tops runs with this configuration, which a planned one can
+// not have yet.
+func (c *Case) runs() bool { return c.StatusErr == nil && !c.Planned }

@@ -104,7 +104,9 @@ func (w who) barred(path string, need uint32) (why, do string, yes bool) {
 	case slices.Contains(w.groups, st.Gid):
 		why = fmt.Sprintf("%s has mode %#o, which does not let its group %s in", path, mode, group)
 		do = fmt.Sprintf("chmod g+%s %s", letters(need), path)
-	case mode>>toGroup&need == need && st.Gid != 0:
+	case st.Gid == 0: // nobody should be added to root's
+		do = fmt.Sprintf("give it to a group of %s's: chgrp, and chmod g+%s %s", w.name, letters(need), path)
+	case mode>>toGroup&need == need:
 		do = fmt.Sprintf("adduser %s %s, then log in again (or restart the service)", w.name, group)
 	default:
 		do = fmt.Sprintf("let %s in: chmod g+%s %s, and adduser %s %s", w.name, letters(need), path, w.name, group)
