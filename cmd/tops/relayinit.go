@@ -26,6 +26,8 @@ type relayInitCmd struct {
 	RateMsat   int64  `placeholder:"N" help:"Price of a round, in msat (1000)."`
 	ExitPolicy string `placeholder:"POLICY" help:"Where paying clients may connect: tor's syntax, or reduced."`
 
+	Group string `placeholder:"NAME" help:"Let this group read the file, which is then 0640, as for a service that is one of it."`
+
 	Yes    bool `short:"y" help:"Ask nothing; end with 1 if there are problems or the file exists."`
 	Force  bool `help:"With --yes: write in spite of problems, and over a file that exists (kept as FILE.old)."`
 	DryRun bool `help:"Show what would be, and change nothing anywhere."`
@@ -37,7 +39,7 @@ func (c *relayInitCmd) Run(e *env) error {
 		return errors.New("--json asks nothing: say --yes or --dry-run with it")
 	}
 	p := &prompt{bufio.NewReader(os.Stdin), e.stdout}
-	o := setup.RelayOptions{File: c.Config, Set: c.settings(), AddAddress: c.AddAddress, DryRun: c.DryRun}
+	o := setup.RelayOptions{File: c.Config, Set: c.settings(), Group: c.Group, AddAddress: c.AddAddress, DryRun: c.DryRun}
 	if err := c.complete(&o, p); err != nil {
 		return err
 	}
@@ -232,9 +234,16 @@ func printPlan(w io.Writer, p *setup.RelayPlan) error {
   of paying clients, which go by the gateway's policy and not by tor's.
 `
 	}
-	fmt.Fprintf(&b, "\nWhat it means\n%s  Everybody can read in the relay's descriptor that it is paid, and how.\n\n%s, mode 0600\n%s", law, p.File, indent(p.Text))
+	fmt.Fprintf(&b, "\nWhat it means\n%s  Everybody can read in the relay's descriptor that it is paid, and how.\n\n%s, %s\n%s", law, p.File, readers(p), indent(p.Text))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func readers(p *setup.RelayPlan) string {
+	if p.Group == "" {
+		return "mode 0600"
+	}
+	return "mode 0640, group " + p.Group
 }
 
 func offerLine(p *setup.RelayPlan) string {

@@ -77,7 +77,7 @@ func lookAtTops(_ context.Context, c *Case) []Finding {
 	case c.Config.Relay != nil && len(c.Saved.Options) > 0:
 		return warning("start it, or `tops relay undo`", "does not run, and tor still sends payers to its gateway")
 	}
-	return warning("start it: tops run, or systemctl start tops", "does not run with this configuration")
+	return warning("start it: tops run, or systemctl start its service (tops@relay, tops@client)", "does not run with this configuration")
 }
 
 // lookAtOptions: does tor have the values that tops has set? It forgets them at

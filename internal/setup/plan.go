@@ -20,6 +20,7 @@ import (
 type RelayOptions struct {
 	File       string   // tops.toml, to be written; what it has already is kept
 	Set        []string // key=value, over what the file has
+	Group      string   // may read the file, besides its owner; empty: nobody
 	AddAddress bool     // give lo the relay's public address if no interface has it
 	DryRun     bool     // change nothing, anywhere
 }
@@ -29,6 +30,7 @@ type RelayPlan struct {
 	File     string           `json:"file"`
 	Exists   bool             `json:"exists"` // the file, before
 	Text     string           `json:"text"`   // of the file, after
+	Group    string           `json:"group,omitempty"`
 	Written  bool             `json:"written"`
 	Findings []doctor.Finding `json:"findings"`
 
@@ -79,7 +81,7 @@ func PlanRelay(ctx context.Context, o RelayOptions) (p *RelayPlan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p = &RelayPlan{File: o.File, Exists: exists, Config: l.Config}
+	p = &RelayPlan{File: o.File, Group: o.Group, Exists: exists, Config: l.Config}
 	var text strings.Builder
 	if err := config.WriteChosen(&text, l.Config, head); err != nil {
 		return nil, err

@@ -3,7 +3,9 @@ package setup
 import (
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +71,25 @@ func TestWrite(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func TestWriteForAGroup(t *testing.T) {
+	g, err := user.LookupGroupId(strconv.Itoa(os.Getgid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &RelayPlan{File: filepath.Join(t.TempDir(), "tops.toml"), Group: g.Name}
+	if err := p.Write(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(p.File)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	p.Group = "nobody-has-this-group"
+	if err := p.Write(); err == nil {
+		t.Error("a group that is not there was taken")
 	}
 }
 

@@ -1,23 +1,35 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
-	"syscall"
+	"strconv"
 )
 
-// Write writes tops.toml, mode 0600. One that was there is kept beside it, with
-// .old behind its name: whoever calls has asked.
+// Write writes tops.toml, mode 0600, or 0640 for a group that may read it. One that
+// was there is kept beside it, with .old behind its name: whoever calls has asked.
 func (p *RelayPlan) Write() error {
-	if err := writeFile(p.File, []byte(p.Text)); err != nil {
+	gid := -1
+	if p.Group != "" {
+		g, err := user.LookupGroup(p.Group)
+		if err != nil {
+			return err
+		}
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			return err
+		}
+	}
+	if err := writeFile(p.File, []byte(p.Text), gid); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
 	p.Written = true
 	return nil
 }
 
-func writeFile(path string, text []byte) (err error) {
+func writeFile(path string, text []byte, gid int) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -35,8 +47,10 @@ func writeFile(path string, text []byte) (err error) {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if err := likeDirectory(f, dir); err != nil {
-		return err
+	if gid >= 0 {
+		if err := errors.Join(f.Chown(-1, gid), f.Chmod(0o640)); err != nil {
+			return err
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return err
@@ -50,18 +64,4 @@ func writeFile(path string, text []byte) (err error) {
 		}
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// likeDirectory gives a file that root has made to the owner of its directory: the
-// user of the service, where that has a directory of its own.
-func likeDirectory(f *os.File, dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 || st.Uid == 0 {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
 }
