@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/ledger"
 )
 
@@ -19,7 +20,7 @@ func (c *ledgerVerifyCmd) Run(e *env) error {
 	}
 	defer l.Close()
 	if err := l.Verify(e.ctx); err != nil {
-		return err
+		return fault.Mark(fault.Books, err)
 	}
 	t, err := l.Totals(e.ctx)
 	if err != nil {
@@ -42,7 +43,7 @@ func (c *ledgerBackupCmd) Run(e *env) error {
 	}
 	defer l.Close()
 	if err := l.Backup(e.ctx, c.File); err != nil {
-		return err
+		return fault.Mark(fault.Books, err)
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: written and verified\n", c.File)
 	return err
@@ -62,7 +63,7 @@ func (c *ledgerRestoreCmd) Run(e *env) error {
 		if errors.Is(err, ledger.ErrInUse) {
 			err = fmt.Errorf("tops runs with this configuration: stop it first: %w", err)
 		}
-		return err
+		return fault.Mark(fault.Books, err)
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: restored. Payments since the backup are asked of the Lightning node and the relays, not of the books\n",
 		config.MaskURL(cfg.Ledger()))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/ledger"
 )
 
@@ -17,7 +18,8 @@ func (c *configFlag) books(e *env) (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ledger.OpenReader(e.ctx, cfg.Ledger())
+	l, err := ledger.OpenReader(e.ctx, cfg.Ledger())
+	return l, fault.Mark(fault.Books, err)
 }
 
 // since is a flag: how long ago (36h, 7d), or a day (2026-01-31, UTC).

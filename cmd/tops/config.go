@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/fault"
 )
 
 // configFlag is what every subcommand takes that reads the configuration.
@@ -18,11 +19,17 @@ type configFlag struct {
 
 // load puts the configuration together: file, environment, flags.
 func (c *configFlag) load() (*config.Config, error) {
-	l, err := c.sources().Load()
+	l, err := c.loaded()
 	if err != nil {
 		return nil, err
 	}
 	return l.Config, nil
+}
+
+// loaded is the same, with where each value comes from.
+func (c *configFlag) loaded() (*config.Loaded, error) {
+	l, err := c.sources().Load()
+	return l, fault.Mark(fault.Usage, err)
 }
 
 func (c *configFlag) sources() config.Sources {
@@ -92,7 +99,7 @@ type effective struct {
 }
 
 func (c *configShowCmd) Run(e *env) error {
-	l, err := c.sources().Load()
+	l, err := c.loaded()
 	if err != nil {
 		return err
 	}

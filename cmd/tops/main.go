@@ -30,12 +30,13 @@ type cli struct {
 	Policy    policyCmd    `cmd:"" help:"Check, explain and learn what controllers may do."`
 	Demo      demoCmd      `cmd:"" help:"See it all happen on a private Tor network with play money."`
 	Sim       simCmd       `cmd:"" help:"Run play-money Lightning nodes."`
+	Debug     debugCmd     `cmd:"" help:"Gather what helps to find out what is wrong."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	Guard     guardCmd     `cmd:"" hidden:""`
 
-	LogLevel string           `default:"info" enum:"debug,info,warn,error" help:"How much to log: ${enum}."`
-	LogJSON  bool             `name:"log-json" help:"Log as JSON lines."`
-	Ver      kong.VersionFlag `name:"version" help:"Print the version."`
+	LogLevel  string           `default:"info" enum:"debug,info,warn,error" env:"TOPS_LOG_LEVEL" help:"How much to log: ${enum}."`
+	LogFormat string           `default:"text" enum:"text,json" env:"TOPS_LOG_FORMAT" help:"How to log: ${enum}, which is a line of JSON each."`
+	Ver       kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // env is what subcommands get from main.
@@ -43,6 +44,7 @@ type env struct {
 	ctx    context.Context
 	stdout io.Writer
 	log    zerolog.Logger
+	recent *logTail // the end of the log
 }
 
 func main() {
@@ -58,22 +60,26 @@ func run(args []string) int {
 		kong.Name("tops"),
 		kong.Description("The Onion Pay Stream: pay the relays of Tor circuits over Lightning, one sat a minute, and be paid as one."),
 		kong.UsageOnError(),
+		kong.Help(helpWithExitCodes),
 		kong.Vars{"version": "tops " + version(), "config": defaultConfig},
 	)
 	if err != nil {
 		panic(err) // the command definitions themselves are wrong
 	}
 	k, err := parser.Parse(args)
-	parser.FatalIfErrorf(err)
+	if err != nil {
+		return wrongUsage(parser, err)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = k.Run(&env{ctx: ctx, stdout: os.Stdout, log: logger(&c)})
+	tail := newLogTail()
+	err = k.Run(&env{ctx: ctx, stdout: os.Stdout, log: logger(&c, tail), recent: tail})
 	if err == nil || errors.Is(err, context.Canceled) {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "tops:", err)
-	return 1
+	return class(err).Code()
 }
 
 // isTerminal reports whether somebody is watching.
@@ -82,15 +88,16 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func logger(c *cli) zerolog.Logger {
+// logger writes to stderr, and keeps the last lines.
+func logger(c *cli, tail *logTail) zerolog.Logger {
 	level, err := zerolog.ParseLevel(c.LogLevel)
 	if err != nil {
 		level = zerolog.InfoLevel
 	}
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	var w io.Writer = zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: "15:04:05.000", NoColor: !isTerminal(os.Stderr)}
-	if c.LogJSON {
+	if c.LogFormat == "json" {
 		w = os.Stderr
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+	return zerolog.New(zerolog.MultiLevelWriter(w, tail)).Level(level).With().Timestamp().Logger()
 }

@@ -20,7 +20,8 @@ func isPlugin() bool {
 
 // runPlugin is tops as a plugin of Core Lightning.
 func runPlugin() int {
-	log := logger(&cli{LogLevel: "info"})
+	tail := newLogTail()
+	log := logger(&cli{LogLevel: "info"}, tail)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := plugin.Serve(ctx, plugin.Config{
@@ -29,7 +30,7 @@ func runPlugin() int {
 				return err
 			}
 			return app.Run(ctx, cfg, app.Options{
-				Version: version(), Log: log,
+				Version: version(), Log: log, Recent: tail.Bytes,
 				Guardian: []string{"/proc/self/exe", "guard", "--config", path},
 				Running:  func(a *app.App) { ready(a) },
 			})

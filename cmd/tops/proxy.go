@@ -156,6 +156,17 @@ func (c *proxyFlags) serve(e *env, srv *proxy.Server) error {
 
 // reloadOnHangup reloads a policy on SIGHUP, all or nothing, until stop.
 func reloadOnHangup(e *env, policy *access.Policy) (stop func()) {
+	return onHangup(e, func(context.Context) {
+		if err := policy.Reload(); err != nil {
+			e.log.Error().Err(err).Msg("access policy not reloaded, the former one holds")
+			return
+		}
+		e.log.Info().Str("profiles", strings.Join(policy.Set().Names(), " ")).Msg("access policy reloaded")
+	})
+}
+
+// onHangup does something at each SIGHUP until stop.
+func onHangup(e *env, do func(context.Context)) (stop func()) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(e.ctx)
@@ -167,12 +178,8 @@ func reloadOnHangup(e *env, policy *access.Policy) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-hangup:
+				do(ctx)
 			}
-			if err := policy.Reload(); err != nil {
-				e.log.Error().Err(err).Msg("access policy not reloaded, the former one holds")
-				continue
-			}
-			e.log.Info().Str("profiles", strings.Join(policy.Set().Names(), " ")).Msg("access policy reloaded")
 		}
 	}()
 	return func() {

@@ -56,7 +56,7 @@ func start(t *testing.T, log io.Writer, run func(*env) error) (stop func() error
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	done := make(chan error, 1)
-	go func() { done <- run(&env{ctx: ctx, stdout: io.Discard, log: zerolog.New(log)}) }()
+	go func() { done <- run(&env{ctx: ctx, stdout: io.Discard, log: zerolog.New(log), recent: newLogTail()}) }()
 	return func() error { cancel(); return <-done }
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/internal/app"
-	"github.com/el-tor/tops/policies/access"
 )
 
 type runCmd struct {
@@ -24,13 +23,45 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	running := make(chan *app.App, 1)
+	defer c.reloadOnHangup(e, running)()
 	return app.Run(e.ctx, cfg, app.Options{
 		Version: version(), Log: e.log,
 		Guardian: append([]string{"/proc/self/exe", "guard"}, c.args()...),
 		Ready: func() {
 			notifyReady(e, func(ctx context.Context) error { _, err := app.AskStatus(ctx, cfg); return err })
 		},
-		Policy: func(p *access.Policy) (stop func()) { return reloadOnHangup(e, p) },
+		Recent:  e.recent.Bytes,
+		Running: func(a *app.App) { running <- a },
+	})
+}
+
+// reloadOnHangup takes over a changed configuration on SIGHUP, as far as that can
+// be done while tops runs, until stop.
+func (c *runCmd) reloadOnHangup(e *env, running chan *app.App) (stop func()) {
+	return onHangup(e, func(ctx context.Context) {
+		var a *app.App
+		select {
+		case a = <-running:
+		default:
+			e.log.Warn().Msg("not reloaded: tops is starting")
+			return
+		}
+		defer func() { running <- a }()
+		cfg, err := c.load()
+		if err != nil {
+			e.log.Error().Err(err).Msg("configuration not reloaded, the former one holds")
+			return
+		}
+		r, err := a.Reload(ctx, cfg)
+		if err != nil {
+			e.log.Error().Err(err).Msg("not reloaded, the former one holds")
+			return
+		}
+		e.log.Info().Strs("changed", r.Changed).Strs("profiles", r.Profiles).Msg("configuration reloaded")
+		if len(r.Restart) > 0 {
+			e.log.Warn().Strs("keys", r.Restart).Msg("these have changed, too, and hold from the next start on")
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/el-tor/tops/cln"
@@ -13,6 +14,7 @@ import (
 	"github.com/el-tor/tops/internal/clock"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/control"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/internal/guard"
 	"github.com/el-tor/tops/internal/metrics"
 	"github.com/el-tor/tops/internal/relay"
@@ -33,9 +35,8 @@ type Options struct {
 	// Guardian is the command line of a process that puts tor back if this one is
 	// killed (see package guard); none: no guardian.
 	Guardian []string
-	// Policy, if set, is given the access policy, to reload it when told to, until
-	// stop.
-	Policy func(*access.Policy) (stop func())
+	// Recent, if set, is the end of the log, for a debug bundle.
+	Recent func() []byte
 	// Ready, if set, is called when everything that was configured works.
 	Ready func()
 	// Running, if set, is given the app then; it is good until Run returns.
@@ -69,6 +70,10 @@ type App struct {
 	policy      *access.Policy // what controllers may say, nil: everything
 	listening   []net.Listener // all of them, to be closed
 
+	recent    func() []byte     // the end of the log
+	reloading sync.Mutex        // guards reloaded
+	reloaded  map[string]string // keys that differ from cfg by now
+
 	guardian []string
 	guard    *guard.Guardian
 	putBack  bool // the client has put tor back itself
@@ -77,7 +82,7 @@ type App struct {
 // Run runs what a configuration says until ctx ends, and then ends cleanly.
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	raiseFileLimit()
-	a := &App{cfg: cfg, log: o.Log, clock: clock.New(), guardian: o.Guardian}
+	a := &App{cfg: cfg, log: o.Log, recent: o.Recent, clock: clock.New(), guardian: o.Guardian, reloaded: map[string]string{}}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(ctx); err != nil {
 		return err
@@ -91,9 +96,6 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	defer a.logEvents()()
 	figures := newObserver(a)
 	defer figures.count()()
-	if a.policy != nil && o.Policy != nil {
-		defer o.Policy(a.policy)()
-	}
 
 	if err := a.makeProxies(); err != nil {
 		return err
@@ -116,7 +118,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	g.Go(func() error { return a.serveStatus(gctx, a.askers) })
 	if a.books != nil {
 		g.Go(func() error { a.tidyBooks(gctx); return gctx.Err() })
-		g.Go(func() error { return a.books.Wait(gctx) })
+		g.Go(func() error { return fault.Mark(fault.Books, a.books.Wait(gctx)) })
 	}
 	if a.page != nil {
 		page := web.New(web.Config{Source: figures, Metrics: metrics.Handler(figures), Hosts: cfg.Web.Hosts})

@@ -13,6 +13,7 @@ import (
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/internal/guard"
 	"github.com/el-tor/tops/internal/relay"
 	"github.com/el-tor/tops/internal/tor"
@@ -30,11 +31,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.cfg.Client != nil || a.cfg.Relay != nil {
 		a.node = cln.NewClient(a.cfg.Lightning.RPC)
 		if err := a.checkNode(ctx); err != nil {
-			return err
+			return fault.Mark(fault.Lightning, err)
 		}
 	}
 	if a.books, err = ledger.OpenWith(ctx, a.cfg.Ledger(), ledger.Options{Backups: a.cfg.DataDir}); err != nil {
-		return err
+		return fault.Mark(fault.Books, err)
 	}
 	if err := a.listen(); err != nil {
 		return err

@@ -5,15 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/ledger"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
@@ -71,6 +74,14 @@ func (a *App) serveStatus(ctx context.Context, ln net.Listener) error {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(st)
 	})
+	mux.HandleFunc("GET /debug/goroutines", func(w http.ResponseWriter, _ *http.Request) {
+		_ = pprof.Lookup("goroutine").WriteTo(w, 1)
+	})
+	mux.HandleFunc("GET /debug/log", func(w http.ResponseWriter, _ *http.Request) {
+		if a.recent != nil {
+			_, _ = w.Write(a.recent())
+		}
+	})
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -121,6 +132,24 @@ func (a *App) status(ctx context.Context) (st Status, err error) {
 
 // AskStatus asks a running tops.
 func AskStatus(ctx context.Context, c *config.Config) (st Status, err error) {
+	body, err := ask(ctx, c, "/status")
+	if err != nil {
+		return st, err
+	}
+	return st, json.Unmarshal(body, &st)
+}
+
+// AskDebug asks a running tops for the goroutines that it has, and for the end of
+// its log.
+func AskDebug(ctx context.Context, c *config.Config) (goroutines, log []byte, err error) {
+	if goroutines, err = ask(ctx, c, "/debug/goroutines"); err != nil {
+		return nil, nil, err
+	}
+	log, err = ask(ctx, c, "/debug/log")
+	return goroutines, log, err
+}
+
+func ask(ctx context.Context, c *config.Config, path string) ([]byte, error) {
 	hc := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -128,17 +157,17 @@ func AskStatus(ctx context.Context, c *config.Config) (st Status, err error) {
 			return d.DialContext(ctx, "unix", StatusSocket(c))
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tops/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tops"+path, nil)
 	if err != nil {
-		return st, err
+		return nil, err
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return st, fmt.Errorf("tops does not run with this configuration: %w", err)
+		return nil, fault.Mark(fault.NotRunning, fmt.Errorf("tops does not run with this configuration: %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return st, fmt.Errorf("tops answers %s", resp.Status)
+		return nil, fmt.Errorf("tops answers %s", resp.Status)
 	}
-	return st, json.NewDecoder(resp.Body).Decode(&st)
+	return io.ReadAll(resp.Body)
 }

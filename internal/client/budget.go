@@ -31,16 +31,30 @@ type budget struct {
 }
 
 func newBudget(cfg Config) *budget {
-	c := cfg.Client
-	accounts := map[string]int64{"": math.MaxInt64} // the SOCKS port's apps are the user himself: the other limits are his
-	maps.Copy(accounts, cfg.Accounts)
-	b := policies.NewBudget(policies.Limits{
-		CircuitMsat: c.MaxCircuitMsat, HourMsat: c.HourMsat, DayMsat: c.DayMsat,
-		TotalMsat: c.TotalMsat, ControllerMsat: c.ControllerMsat,
-		Controllers: accounts,
-	})
+	b := policies.NewBudget(limits(cfg.Client, cfg.Accounts))
 	b.Load(cfg.Now(), cfg.Spent)
 	return &budget{b: b}
+}
+
+func limits(c *config.Client, accounts map[string]int64) policies.Limits {
+	all := map[string]int64{"": math.MaxInt64} // the SOCKS port's apps are the user himself: the other limits are his
+	maps.Copy(all, accounts)
+	return policies.Limits{
+		CircuitMsat: c.MaxCircuitMsat, HourMsat: c.HourMsat, DayMsat: c.DayMsat,
+		TotalMsat: c.TotalMsat, ControllerMsat: c.ControllerMsat,
+		Controllers: all,
+	}
+}
+
+// SetBudget changes the budgets while the client runs: those of an hour, a day,
+// for ever, and of controllers, whose own are in accounts. What was spent stays
+// spent. What one circuit may cost stays what it was.
+func (c *Client) SetBudget(cfg *config.Client, accounts map[string]int64) {
+	l := limits(cfg, accounts)
+	l.CircuitMsat = c.cfg.Client.MaxCircuitMsat
+	c.budget.mu.Lock()
+	defer c.budget.mu.Unlock()
+	c.budget.b.SetLimits(l)
 }
 
 func (b *budget) Hold(now time.Time, s policies.Spend, msat int64) error {

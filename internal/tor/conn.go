@@ -20,8 +20,9 @@ const (
 	writeTimeout = 10 * time.Second // for a command to be taken by the socket
 )
 
-// Why a connection ended, or was not there.
+// Why a connection ended, or was not there. What Dial returns is ErrUnreachable.
 var (
+	ErrUnreachable  = errors.New("tor's control port cannot be used")
 	ErrClosed       = errors.New("control connection closed")
 	ErrNotConnected = errors.New("not connected to tor's control port")
 	ErrBacklog      = errors.New("events came faster than they were handled")
@@ -42,6 +43,13 @@ type Conn struct {
 	err     error // why the connection ended
 }
 
+// unreachable is an error that is ErrUnreachable, and says more.
+type unreachable struct{ error }
+
+func (unreachable) Is(target error) bool { return target == ErrUnreachable }
+
+func (u unreachable) Unwrap() error { return u.error }
+
 // Dial connects to a control port or socket (see [Options]) and authenticates.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	network, address, err := SplitAddress(o.Address)
@@ -51,12 +59,12 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	var d net.Dialer
 	sock, err := d.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("tor's control port: %w", err)
+		return nil, unreachable{fmt.Errorf("tor's control port: %w", err)}
 	}
 	c := newConn(sock)
 	if err := c.authenticate(ctx, o); err != nil {
 		c.Close()
-		return nil, err
+		return nil, unreachable{err}
 	}
 	return c, nil
 }
