@@ -65,6 +65,7 @@ func TestWorld(t *testing.T) {
 		{"offer", (*world).badOffer},
 		{"outage", (*world).outages},
 		{"tor", (*world).torGone},
+		{"reload", (*world).reload},
 		{"undo", (*world).undo},
 		{"exit path", (*world).exitPath},
 	} {
@@ -127,6 +128,7 @@ func (w *world) gateway() netip.AddrPort { return netip.AddrPortFrom(w.exit.Addr
 // A role is a running tops.
 type role struct {
 	cfg    *config.Config
+	app    *app.App
 	cancel context.CancelFunc
 	ended  chan error
 }
@@ -138,7 +140,7 @@ func (w *world) run(t *testing.T, cfg *config.Config, name string) *role {
 	r := &role{cfg: cfg, cancel: cancel, ended: make(chan error, 1)}
 	ready := make(chan struct{})
 	go func() {
-		r.ended <- app.Run(ctx, cfg, app.Options{Version: version, Log: w.log.logger(name), Ready: func() { close(ready) }})
+		r.ended <- app.Run(ctx, cfg, app.Options{Version: version, Log: w.log.logger(name), Running: func(a *app.App) { r.app = a; close(ready) }})
 	}()
 	select {
 	case <-ready:
