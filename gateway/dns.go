@@ -59,6 +59,9 @@ func (d *DNS) LookupNetIP(ctx context.Context, network, host string) ([]netip.Ad
 	}
 	// Whoever gives up leaves the question to the others that wait for it.
 	flight := d.flights.DoChan(name, func() (any, error) {
+		if a, ok := d.cache.get(name); ok { // it came between our look and this flight
+			return a, nil
+		}
 		a, err := d.resolve(context.WithoutCancel(ctx), name)
 		if err == nil {
 			d.cache.put(name, a)
