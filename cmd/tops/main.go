@@ -32,7 +32,10 @@ type cli struct {
 	Sim       simCmd       `cmd:"" help:"Run play-money Lightning nodes."`
 	Debug     debugCmd     `cmd:"" help:"Gather what helps to find out what is wrong."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
-	Guard     guardCmd     `cmd:"" hidden:""`
+
+	Completion completionCmd `cmd:"" help:"Print what completes commands in a shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print a manual page."`
+	Guard      guardCmd      `cmd:"" hidden:""`
 
 	LogLevel  string           `default:"info" enum:"debug,info,warn,error" env:"TOPS_LOG_LEVEL" help:"How much to log: ${enum}."`
 	LogFormat string           `default:"text" enum:"text,json" env:"TOPS_LOG_FORMAT" help:"How to log: ${enum}, which is a line of JSON each."`
