@@ -42,8 +42,20 @@ func ParseCommand(line string) Command {
 	if i := strings.IndexAny(line, " \t\r\n\v\f"); i >= 0 {
 		name, args = line[:i], line[i:]
 	}
-	c.Name, c.Args = strings.ToUpper(name), strings.Trim(args, " \t")
+	c.Name, c.Args = upper(name), strings.Trim(args, " \t")
 	return c
+}
+
+// upper is strings.ToUpper of ASCII alone, as tor compares names: to it, and so
+// to us, "\u0131" is no I.
+func upper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
 }
 
 // Append writes the command in canonical form.

@@ -30,7 +30,7 @@ var mix = []string{
 	"CLOSECIRCUIT 1", "CLOSESTREAM 1 1", "REDIRECTSTREAM 1 a", "SETCIRCUITPURPOSE 1 purpose=general", "RESOLVE", "SIGNAL NONSENSE",
 	"ADD_ONION NEW:ED25519-V3 Flags=DiscardPK Port=80", "ADD_ONION nonsense", "DEL_ONION nonsense", "HSFETCH nonsense", "ONION_CLIENT_AUTH_VIEW",
 	"+LOADCONF\r\nnonsense 1\r\n..\r\n.", "+POSTDESCRIPTOR\r\nnonsense\r\n.", "+HSPOST HSADDRESS=nonsense\nnonsense\n.", "+NONSENSE a\r\n" + paid + "\r\n.",
-	"NONSENSE", " GETINFO version", "DROPGUARDS x", "TAKEOWNERSHIP", "DROPOWNERSHIP", "GETINFO " + strings.Repeat("x", 5000),
+	"NONSENSE", "QUIT\x01", "qu\u0131t", " GETINFO version", "DROPGUARDS x", "TAKEOWNERSHIP", "DROPOWNERSHIP", "GETINFO " + strings.Repeat("x", 5000),
 	"GETINFO config/defaults config/names config/names config/names",
 }
 

@@ -22,11 +22,13 @@ const (
 	wordExtend
 )
 
-// wordOf reads the command's name without allocating.
+// wordOf reads the command's name without allocating, and ends it where tor does
+// and controlspec.ParseCommand: other control characters belong to the name, so
+// "QUIT\x01" is no QUIT.
 func wordOf(raw []byte) word {
 	var up [24]byte
 	n := 0
-	for n < len(raw) && raw[n] > ' ' {
+	for n < len(raw) && !isBlank(raw[n]) {
 		if n == len(up) {
 			return wordNone
 		}
@@ -71,3 +73,5 @@ func wordOf(raw []byte) word {
 	}
 	return wordNone
 }
+
+func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
