@@ -12,9 +12,10 @@ type Access interface {
 }
 
 // Guard holds one controller to what it may do. Command is called by one
-// goroutine; Event, and what Command returned for replies, by another.
+// goroutine; Event, and what Command returned for replies, by another; the others
+// by any.
 type Guard interface {
-	// Profile names what the controller is held to.
+	// Profile names what the controller is held to, which may change.
 	Profile() string
 
 	// Trusted lets the controller in without a cookie where we authenticate it.
@@ -34,6 +35,9 @@ type Guard interface {
 
 	// Built is called with each circuit that TOPS built for the controller.
 	Built(circID string)
+
+	// Hears reports whether the controller may hear events of TOPS by this name now.
+	Hears(event string) bool
 
 	// FiltersEvents reports whether Event has anything to do at the moment.
 	FiltersEvents() bool

@@ -88,7 +88,7 @@ func (s *session) setConf(ctx context.Context, name string, ours, rest []string)
 		}
 		changes = append(changes, c)
 	}
-	commit, err := s.srv.Conf.Prepare(ctx, s.ctl, changes)
+	commit, err := s.srv.Conf.Prepare(ctx, s.controller(), changes)
 	if err != nil {
 		return s.sayError(err)
 	}

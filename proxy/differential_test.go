@@ -135,6 +135,7 @@ func (mirror) Profile() string                             { return "mirror" }
 func (mirror) Trusted() bool                               { return false }
 func (mirror) Pays() bool                                  { return false }
 func (mirror) Built(string)                                {}
+func (mirror) Hears(string) bool                           { return true }
 func (mirror) FiltersEvents() bool                         { return true }
 func (mirror) Event(l controlspec.Line) []byte             { return bytes.Clone(l.Raw) }
 

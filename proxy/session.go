@@ -53,6 +53,15 @@ func newSession(srv *Server, c Controller, client, tor net.Conn) *session {
 	return s
 }
 
+// controller is who spends: its profile may have changed since it came.
+func (s *session) controller() Controller {
+	c := s.ctl
+	if s.guard != nil {
+		c.Profile = s.guard.Profile()
+	}
+	return c
+}
+
 // knock waits until the controller has authenticated itself to us.
 func (s *session) knock() error {
 	s.client.SetReadDeadline(time.Now().Add(knocking))

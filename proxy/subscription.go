@@ -42,10 +42,10 @@ func (u *subscription) set(names []string) {
 		cancel := func() {}
 		switch name {
 		case controlspec.EventPayStream:
-			cancel = e.Subscribe(func(ev controlspec.PayStreamEvent) { u.post(ev.Marshal()) })
+			cancel = e.Subscribe(func(ev controlspec.PayStreamEvent) { u.post(name, ev.Marshal()) })
 		case controlspec.EventReceived:
 			if r, ok := e.(Receiver); ok {
-				cancel = r.SubscribeReceived(func(ev controlspec.ReceivedEvent) { u.post(ev.Marshal()) })
+				cancel = r.SubscribeReceived(func(ev controlspec.ReceivedEvent) { u.post(name, ev.Marshal()) })
 			}
 		}
 		u.mu.Lock()
@@ -84,8 +84,11 @@ func (u *subscription) drop(want map[string]bool) map[string]func() {
 }
 
 // post is called by the engine and does not block.
-func (u *subscription) post(text string) {
+func (u *subscription) post(name, text string) {
 	s := u.session
+	if s.guard != nil && !s.guard.Hears(name) { // any more
+		return
+	}
 	if !s.out.post(controlspec.AppendLine(nil, 650, ' ', text)) {
 		s.client.Close()
 		s.srv.report(s.ctl, errStalled)

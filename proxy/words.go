@@ -35,9 +35,9 @@ func (s *session) extendPaid(ctx context.Context, cmd controlspec.Command, line 
 	}
 	var id string
 	if !req.SelfPaid {
-		id, err = s.srv.Engine.ExtendPaidCircuit(ctx, s.ctl, req.Path())
+		id, err = s.srv.Engine.ExtendPaidCircuit(ctx, s.controller(), req.Path())
 	} else if p, ok := s.srv.Engine.(SelfPayer); ok {
-		id, err = p.ExtendSelfPaidCircuit(ctx, s.ctl, req.Hops)
+		id, err = p.ExtendSelfPaidCircuit(ctx, s.controller(), req.Hops)
 	} else {
 		err = controlspec.Errorf(551, "Circuits that the controller pays itself are not supported here; use EXTENDPAIDCIRCUIT 0 with a path")
 	}
@@ -200,7 +200,7 @@ func (s *session) extend(ctx context.Context, cmd controlspec.Command, l control
 			path = strings.Split(w, ",")
 		}
 	}
-	id, upgraded, err := s.srv.Upgrade.Upgrade(ctx, s.ctl, path, purpose)
+	id, upgraded, err := s.srv.Upgrade.Upgrade(ctx, s.controller(), path, purpose)
 	if err == nil && !upgraded {
 		return s.stage(l)
 	}

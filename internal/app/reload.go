@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/policies/access"
 )
 
 // reloadable are the keys that can be changed while tops runs. Prices hold for pay
@@ -25,35 +26,17 @@ type Reloaded struct {
 }
 
 // Reload takes over what of a configuration can be changed while tops runs, and
-// reads the access profiles again. An error leaves what it is about as it was.
+// reads the access profiles again, with their budgets: all or nothing.
 func (a *App) Reload(ctx context.Context, next *config.Config) (r Reloaded, err error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	r.Changed, r.Restart = a.differs(next)
+	var profiles *access.Set
 	if a.policy != nil {
-		if err := a.policy.Reload(); err != nil {
-			return r, fmt.Errorf("access policy: %w", err)
+		if profiles, err = a.policy.Read(); err != nil {
+			return Reloaded{}, fmt.Errorf("access policy: %w", err)
 		}
-		r.Profiles = a.policy.Set().Names()
-	}
-	if (a.cfg.Client == nil) != (next.Client == nil) {
-		r.Restart = append(r.Restart, "client")
-	}
-	if (a.cfg.Relay == nil) != (next.Relay == nil) {
-		r.Restart = append(r.Restart, "relay")
-	}
-	for _, k := range config.Keys() {
-		was, ok := k.Value(a.cfg)
-		if now, there := k.Value(next); !ok || !there || config.TOML(now) == a.holds(k.Name, was) {
-			continue
-		}
-		if reloadable[k.Name] {
-			r.Changed = append(r.Changed, k.Name)
-		} else {
-			r.Restart = append(r.Restart, k.Name)
-		}
-	}
-	if a.client != nil && next.Client != nil {
-		a.client.SetBudget(next.Client, a.accounts())
+		r.Profiles = profiles.Names()
 	}
 	relays := slices.ContainsFunc(r.Changed, func(key string) bool { return strings.HasPrefix(key, "relay.") })
 	if relays && a.relay != nil && next.Relay != nil {
@@ -62,18 +45,46 @@ func (a *App) Reload(ctx context.Context, next *config.Config) (r Reloaded, err 
 			err = commit(ctx)
 		}
 		if err != nil {
-			return r, fmt.Errorf("relay: %w", err)
+			return Reloaded{}, fmt.Errorf("relay: %w", err)
 		}
 	}
-	for _, key := range r.Changed {
-		for _, k := range config.Keys() {
-			if k.Name == key {
-				now, _ := k.Value(next)
-				a.reloaded[key] = config.TOML(now)
-			}
+	// Nothing fails from here on.
+	if profiles != nil {
+		a.policy.Use(profiles)
+	}
+	if a.client != nil && next.Client != nil {
+		a.client.SetBudget(next.Client, a.accounts())
+	}
+	for _, k := range config.Keys() {
+		if slices.Contains(r.Changed, k.Name) {
+			now, _ := k.Value(next)
+			a.reloaded[k.Name] = config.TOML(now)
 		}
 	}
 	return r, nil
+}
+
+// differs names the keys of next that are not as they are in force: those that can
+// be reloaded, and those that cannot.
+func (a *App) differs(next *config.Config) (changed, restart []string) {
+	if (a.cfg.Client == nil) != (next.Client == nil) {
+		restart = append(restart, "client")
+	}
+	if (a.cfg.Relay == nil) != (next.Relay == nil) {
+		restart = append(restart, "relay")
+	}
+	for _, k := range config.Keys() {
+		was, ok := k.Value(a.cfg)
+		if now, there := k.Value(next); !ok || !there || config.TOML(now) == a.holds(k.Name, was) {
+			continue
+		}
+		if reloadable[k.Name] {
+			changed = append(changed, k.Name)
+		} else {
+			restart = append(restart, k.Name)
+		}
+	}
+	return changed, restart
 }
 
 // holds is the value that is in force: what was reloaded, or what tops began with.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/internal/config"
 )
 
 // upgrades has a controller that knows nothing of TOPS build circuits, with a
@@ -69,4 +70,39 @@ func (w *world) upgrades(t *testing.T) {
 	until(t, "the dear relay to be refused", 40*time.Second, func() bool {
 		return strings.HasPrefix(extend(c, w.path[0], relays[1].Fingerprint), "551 REASON=POLICY ")
 	})
+
+	// A budget of the profile's holds from a reload on, and for who is connected.
+	w.profileBudget(t, filepath.Join(w.dir, filepath.Base(w.controlSocket())+".toml"), &cfg, func() string { return extend(c, w.path...) })
+}
+
+// profileBudget changes the budget in a controller's access profile while the
+// client runs; a profile that is no good changes nothing.
+func (w *world) profileBudget(t *testing.T, file string, cfg *config.Config, extend func() string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		limits string
+		loads  bool
+		want   string // what the answer begins with
+	}{
+		{"[limits]\nday_msat = 1\n", true, "551 REASON=BUDGET "},
+		{"[limits]\nday_msat = \"much\"\n", false, "551 REASON=BUDGET "},
+		{"[limits]\nday_msat = 100_000\n", true, ""},
+		{"[limits]\nday_msat = -1\n", false, ""},
+	} {
+		if err := os.WriteFile(file, append(text[:len(text):len(text)], step.limits...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.client.app.Reload(t.Context(), cfg)
+		if (err == nil) != step.loads || step.loads && len(r.Profiles) != 2 {
+			t.Errorf("%q: %+v, %v", step.limits, r, err)
+		}
+		got := extend()
+		if step.want == "" && strings.Trim(got, "0123456789") != "" || !strings.HasPrefix(got, step.want) {
+			t.Errorf("with %q: %s", step.limits, got)
+		}
+	}
 }

@@ -17,14 +17,14 @@ type hearing struct {
 // FiltersEvents reports whether Event has anything to do. It may change with a
 // reload of the policy.
 func (g *Guard) FiltersEvents() bool {
-	p := g.profile.Load()
+	p := g.inForce()
 	return p.filters || p != g.admitted
 }
 
 // Event is given each line of tor's events and returns what becomes of it;
 // nothing: it is left out.
 func (g *Guard) Event(l controlspec.Line) []byte {
-	p := g.profile.Load()
+	p := g.inForce()
 	if !g.cur.inside {
 		name := firstWord(l.Text())
 		g.cur.rule = p.events[strings.ToUpper(name)]

@@ -80,7 +80,7 @@ func (g *Guard) ownStatus() func(controlspec.Line) []byte {
 func (g *Guard) statusFilter(key string) func(string) bool {
 	switch key {
 	case "circuit-status":
-		if g.profile.Load().browser {
+		if g.inForce().browser {
 			return g.own.uses
 		}
 		return g.own.sees
@@ -98,7 +98,7 @@ func firstWord(b []byte) string {
 // room says why there is no room for another circuit or onion service; empty:
 // there is. Circuits end by themselves, so tor is asked before one is refused.
 func (g *Guard) room(cmd command) string {
-	p, w := g.profile.Load(), cmd.words()
+	p, w := g.inForce(), cmd.words()
 	switch {
 	case cmd.name == "ADD_ONION" && p.onions > 0 && g.own.countOnions() >= p.onions:
 		return "this controller has as many onion services as it may"

@@ -19,14 +19,20 @@ type Guard struct {
 	id     Identity
 	dry    bool // nothing is counted, tor is not asked
 
-	set      *Set // of the profile; Command's alone
-	profile  atomic.Pointer[Profile]
+	force    atomic.Pointer[force]
 	admitted *Profile            // the first one
 	passed   map[string]struct{} // Command's alone: lines that pass as they are, every time
+	passedBy *Profile            // Command's alone: whose those are
 	ask      Asker               // Command's alone
 
 	own ownership
 	cur hearing
+}
+
+// force is a profile in force, and the set that it was found in.
+type force struct {
+	set     *Set
+	profile *Profile
 }
 
 // The lines that a guard remembers to pass: a controller says a few things many
@@ -37,22 +43,22 @@ const (
 )
 
 func newGuard(policy *Policy, set *Set, p *Profile, id Identity) *Guard {
-	g := &Guard{policy: policy, id: id, set: set, admitted: p, passed: make(map[string]struct{})}
-	g.profile.Store(p)
+	g := &Guard{policy: policy, id: id, admitted: p, passed: make(map[string]struct{}), passedBy: p}
+	g.force.Store(&force{set, p})
 	g.own.id = id
 	return g
 }
 
 // Profile is the name of the profile in force.
-func (g *Guard) Profile() string { return g.profile.Load().Name }
+func (g *Guard) Profile() string { return g.inForce().Name }
 
 // Trusted reports whether the profile lets its controllers in without a cookie:
 // those of onion-grater's form do, as it does.
-func (g *Guard) Trusted() bool { return g.profile.Load().trusted }
+func (g *Guard) Trusted() bool { return g.inForce().trusted }
 
 // Pays reports whether the circuits that the controller builds by a plain
 // EXTENDCIRCUIT 0 are to be paid ones.
-func (g *Guard) Pays() bool { return g.profile.Load().pays }
+func (g *Guard) Pays() bool { return g.inForce().pays }
 
 // Command judges one command, raw with its data block. It returns what tor is to
 // get, raw itself if it may pass as it is. An error, a [*controlspec.ReplyError],
@@ -60,7 +66,11 @@ func (g *Guard) Pays() bool { return g.profile.Load().pays }
 // answered with a 250. reply, if not nil, is given each line of tor's reply and
 // returns what becomes of it; nothing: it is left out.
 func (g *Guard) Command(raw []byte, ask func(cmd string) (controlspec.Reply, error)) (line []byte, reply func(controlspec.Line) []byte, err error) {
-	p := g.refresh()
+	p := g.inForce()
+	if p != g.passedBy {
+		clear(g.passed)
+		g.passedBy = p
+	}
 	if p.rate != nil && !p.rate.Allow() {
 		return nil, nil, p.refuse(p.Pos, "More than %s commands", describe(p.rate)).refusal
 	}
@@ -90,23 +100,27 @@ func (g *Guard) Command(raw []byte, ask func(cmd string) (controlspec.Reply, err
 	return raw, v.reply, nil
 }
 
-// refresh takes the profile that is in force after a reload. A controller that
-// none is for any more may say nothing.
-func (g *Guard) refresh() *Profile {
+// inForce is the profile that holds now, which a reload may have changed. A
+// controller that none is for any more may say and hear nothing.
+func (g *Guard) inForce() *Profile {
+	f := g.force.Load()
 	if g.policy == nil {
-		return g.admitted
+		return f.profile
 	}
-	if set := g.policy.set.Load(); set != g.set {
-		p := set.Match(g.id)
-		if p == nil {
-			p = nobody
+	if set := g.policy.set.Load(); set != f.set {
+		f = &force{set, set.Match(g.id)}
+		if f.profile == nil {
+			f.profile = nobody
 		}
-		g.set = set
-		g.profile.Store(p)
-		clear(g.passed)
-		return p
+		g.force.Store(f)
 	}
-	return g.profile.Load()
+	return f.profile
+}
+
+// Hears reports whether the controller may hear an event of this name now.
+func (g *Guard) Hears(event string) bool {
+	e := g.inForce().events[event]
+	return e != nil && !e.suppress
 }
 
 // judge finds the rule for cmd.

@@ -149,11 +149,12 @@ func TestReload(t *testing.T) {
 	if err := p.Reload(); err != nil {
 		t.Fatal(err)
 	}
+	// In force also for who only listens.
+	if got := lines(g.Event, "650 NOTICE a\r\n650 WARN b\r\n"); !g.FiltersEvents() || got != "650 WARN b\r\n" || g.Hears("NOTICE") || !g.Hears("WARN") {
+		t.Errorf("what it subscribed to before: %q", got)
+	}
 	if got := say(g, cmd); got != `510 "SIGNAL" is not allowed (profile p)` {
 		t.Error(got)
-	}
-	if got := lines(g.Event, "650 NOTICE a\r\n650 WARN b\r\n"); !g.FiltersEvents() || got != "650 WARN b\r\n" {
-		t.Errorf("what it subscribed to before: %q", got)
 	}
 	if got := p.Set().DayMsat()["p"]; got != 5000 {
 		t.Errorf("day_msat %d", got)

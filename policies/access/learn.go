@@ -41,6 +41,9 @@ func (*LearnerGuard) Pays() bool { return false }
 // Built does nothing.
 func (*LearnerGuard) Built(string) {}
 
+// Hears is true.
+func (*LearnerGuard) Hears(string) bool { return true }
+
 // FiltersEvents is false.
 func (*LearnerGuard) FiltersEvents() bool { return false }
 

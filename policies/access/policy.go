@@ -164,13 +164,19 @@ func Open(paths ...string) (*Policy, error) {
 // Reload reads the files again and puts them in force, all or nothing, for the
 // controllers that are connected too.
 func (p *Policy) Reload() error {
-	s, err := Load(p.paths...)
+	s, err := p.Read()
 	if err != nil {
 		return err
 	}
-	p.set.Store(s)
+	p.Use(s)
 	return nil
 }
+
+// Read reads the files again, for [Policy.Use]; nothing changes yet.
+func (p *Policy) Read() (*Set, error) { return Load(p.paths...) }
+
+// Use puts a set in force, for the controllers that are connected too.
+func (p *Policy) Use(s *Set) { p.set.Store(s) }
 
 // Set is what is in force.
 func (p *Policy) Set() *Set { return p.set.Load() }
