@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -27,6 +29,13 @@ func (c *statusCmd) Run(e *env) error {
 		return printJSON(e, st)
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	for _, role := range slices.Sorted(maps.Keys(st.Carriers)) {
+		fmt.Fprintf(w, "carrier\t%s\t(%s)\n", st.Carriers[role], role)
+	}
+	if n := st.Native; n != nil {
+		fmt.Fprintf(w, "circuits\t%d served\t(ended %d, not ended since another has the same id %d, unpaid and not to be ended %d, refused %d; events doubled %d, malformed %d, injected %d, dropped %d)\n",
+			n.Circuits, n.Ended, n.Shared, n.Unended, n.Refused, n.Doubled, n.Malformed, n.Injected, n.Dropped)
+	}
 	fmt.Fprintf(w, "spent\t%d msat\t(routing %d, held %d)\n", st.Totals.SpentMsat, st.Totals.RoutingMsat, st.Totals.HeldMsat)
 	fmt.Fprintf(w, "earned\t%d msat\t(late %d, unclaimed %d)\n", st.Totals.EarnedMsat, st.Totals.LateMsat, st.Totals.UnclaimedMsat)
 	for _, s := range st.Today {

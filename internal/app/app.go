@@ -88,6 +88,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		return err
 	}
 	a.engine = &control.Engine{Version: o.Version, Client: a.client, Books: a.books, Events: &a.events, Wallet: a.wallet}
+	if a.client != nil && a.client.Native() {
+		a.engine.Native = a.client.BuildNative
+	}
 	a.options = &control.Options{Client: cfg.Client}
 	if a.relay != nil {
 		a.engine.Payee, a.engine.Relay = a.relay.Payee, a.relay.Terms()

@@ -48,6 +48,8 @@ func (a *App) open(ctx context.Context) (err error) {
 		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})
 		a.relay, err = relay.New(ctx, relay.Config{
 			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
+			CircuitsFile: filepath.Join(a.cfg.DataDir, "eltor-circuits.json"),
+
 			Node: payeeNode{a.receiver},
 			Now:  a.clock.Now, Emit: a.events.Publish, Failed: a.failed, Opening: a.logOpening,
 		})

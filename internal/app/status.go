@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/fault"
@@ -30,6 +31,8 @@ type Status struct {
 	Today      []ledger.SpentFor `json:"today,omitempty"`  // what the last 24 hours' money went for
 	AtCap      *client.Cap       `json:"at_cap,omitempty"` // why apps are not paid for just now
 	PayStreams []PayStream       `json:"paystreams"`
+	Carriers   map[string]string `json:"carriers"`            // by role: what carries pay streams, by what tor is
+	Native     *eltor.Stats      `json:"eltor,omitempty"`     // of a relay on El Tor's tor
 	NodeAway   string            `json:"node_away,omitempty"` // since when it does not answer
 	Node       []string          `json:"node,omitempty"`      // what is wrong with it
 	Newcomers  *Newcomers        `json:"newcomers,omitempty"` // of a relay
@@ -96,7 +99,9 @@ func (a *App) status(ctx context.Context) (st Status, err error) {
 	if st.Totals, err = a.books.Totals(ctx); err != nil {
 		return st, err
 	}
+	st.Carriers = make(map[string]string)
 	if a.client != nil {
+		st.Carriers["client"] = a.client.Carrier()
 		st.Budget = a.client.Budget()
 		if st.Today, err = a.books.SpentOn(ctx, a.clock.Now().Add(-24*time.Hour)); err != nil {
 			return st, err
@@ -115,6 +120,10 @@ func (a *App) status(ctx context.Context) (st Status, err error) {
 	if a.relay != nil {
 		if since, away := a.relay.Away(); away {
 			st.NodeAway = since.Format(time.RFC3339)
+		}
+		st.Carriers["relay"] = a.relay.Carrier()
+		if seen, ok := a.relay.Native(); ok {
+			st.Native = &seen
 		}
 		load := a.relay.Load()
 		st.Newcomers = &Newcomers{Asked: load.Asks.String(), Free: load.Free, AMinute: load.Newcomers}

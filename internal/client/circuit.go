@@ -66,6 +66,13 @@ type counted struct {
 // as there is one: the terms have passed the policy by then. What goes wrong later
 // is a REFUSED event, and the end of the circuit.
 func (c *Client) ExtendPaidCircuit(ctx context.Context, controller string, path []string) (id string, err error) {
+	if c.native != nil {
+		p, err := c.native.extend(ctx, controller, path)
+		if err != nil {
+			return "", err
+		}
+		return p.tc.ID, nil
+	}
 	p, err := c.extend(ctx, controller, path, nil)
 	if err != nil {
 		return "", err

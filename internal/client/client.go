@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/experience"
 	"github.com/el-tor/tops/internal/statefile"
@@ -48,6 +49,7 @@ type Client struct {
 	circuits *tor.Circuits
 	attacher *tor.Attacher
 	tor      *tor.Client
+	native   *native                 // on El Tor's tor; nil on a stock one
 	book     *experience.Book        // how relays have served
 	live     []paystream.PayerStatus // what the journal knew at the start
 
@@ -104,14 +106,37 @@ func (c *Client) connect(ctx context.Context) (err error) {
 	save := func(s tor.SettingsState) error { return statefile.Save(c.cfg.StateFile, s) }
 	c.settings = tor.NewSettings(saved, save, c.cfg.Failed)
 	c.circuits = tor.NewCircuits()
-	c.attacher = tor.NewAttacher(c.settings)
+	fork, err := eltor.ProbeAt(ctx, c.cfg.Tor)
+	if err != nil {
+		return err
+	}
+	handlers := []tor.Handler{c.settings, c.circuits}
+	if fork.Is() {
+		c.native = newNative(c, fork)
+		c.attacher = tor.NewBystander() // tor attaches streams itself
+		handlers = append(handlers, c.attacher, waiting{c.native})
+	} else {
+		c.attacher = tor.NewAttacher(c.settings)
+		handlers = append(handlers, c.attacher, newIdentities{c})
+	}
 	if err := c.settings.Set(ctx, tor.Fixed("FetchUselessDescriptors", "1")); err != nil {
 		return err
 	}
 	c.tor, err = tor.Start(ctx, tor.Config{
-		Options: c.cfg.Tor, Handlers: []tor.Handler{c.settings, c.circuits, c.attacher, newIdentities{c}}, State: c.torState,
+		Options: c.cfg.Tor, Handlers: handlers, State: c.torState,
 	})
+	if c.native != nil && err == nil {
+		c.native.builder = eltor.NewBuilder(c.tor, c.circuits)
+	}
 	return err
+}
+
+// Carrier says which carrier it is, for people.
+func (c *Client) Carrier() string {
+	if c.native == nil {
+		return eltor.Fork{}.Carrier()
+	}
+	return c.native.fork.Carrier()
 }
 
 // Run pays until ctx ends. Then payments under way are waited for, and tor gets
@@ -122,7 +147,11 @@ func (c *Client) Run(ctx context.Context) error {
 	g.Go(func() error { return c.Payer.Run(gctx) })
 	g.Go(func() error { c.book.Run(gctx, c.failed); return nil })
 	c.resume(c.ctx)
-	g.Go(func() error { c.pool.run(gctx); return nil })
+	if c.native != nil {
+		g.Go(func() error { c.native.keep(gctx); return nil })
+	} else {
+		g.Go(func() error { c.pool.run(gctx); return nil })
+	}
 
 	select {
 	case <-ctx.Done():
@@ -149,6 +178,9 @@ func (c *Client) shutDown(ctx context.Context) error {
 	err := c.Flush(ctx)
 	for _, p := range c.list() {
 		p.leave(ctx, paystream.ReasonClient)
+	}
+	if c.native != nil {
+		c.native.shutDown(ctx)
 	}
 	if lerr := c.attacher.Leave(ctx); lerr != nil && !errors.Is(lerr, tor.ErrNotConnected) {
 		err = errors.Join(err, fmt.Errorf("leave tor's streams to tor: %w", lerr))
@@ -191,6 +223,10 @@ func (c *Client) tell(e paystream.Event) {
 // emit hears of every change, with the engine's lock held.
 func (c *Client) emit(e paystream.Event) {
 	c.tell(e)
+	if c.native != nil {
+		c.native.hear(e)
+		return
+	}
 	c.mu.Lock()
 	p := c.byPay[e.Handle]
 	c.mu.Unlock()

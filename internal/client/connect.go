@@ -20,6 +20,9 @@ func (c *Client) Connect(ctx context.Context, r socks.Request) (net.Conn, error)
 	if strings.HasSuffix(strings.ToLower(r.Name), ".onion") {
 		return c.connectOnion(ctx, r)
 	}
+	if c.native != nil {
+		return c.native.connect(ctx, r)
+	}
 	if id, ok := strings.CutPrefix(r.User, "circ="); ok {
 		p, err := c.controllers(ctx, id)
 		if err != nil {

@@ -31,6 +31,9 @@ func (c *Client) Circuits() []CircuitStatus {
 	for _, p := range c.list() {
 		out = append(out, p.status())
 	}
+	if c.native != nil {
+		out = c.native.figures()
+	}
 	slices.SortFunc(out, func(a, b CircuitStatus) int {
 		return cmp.Or(cmp.Compare(number(a.ID), number(b.ID)), strings.Compare(a.ID, b.ID))
 	})

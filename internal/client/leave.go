@@ -6,5 +6,8 @@ import "github.com/el-tor/tops/internal/tor"
 // are not ours are left alone from here on, until the option is set to 0, which
 // tor reports; and it stays 1 when we end.
 func (c *Client) LeaveStreams() error {
+	if c.native != nil {
+		return nil // they never were ours
+	}
 	return c.settings.SetBase(tor.LeaveStreamsUnattached, "1")
 }

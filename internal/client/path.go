@@ -43,6 +43,9 @@ func (c *Client) consensus(ctx context.Context) ([]node, error) {
 
 // ChoosePath picks a path as for an app's connection.
 func (c *Client) ChoosePath(ctx context.Context) ([]string, error) {
+	if c.native != nil {
+		return c.native.choosePath(ctx)
+	}
 	return c.choosePath(ctx, pathRequest{})
 }
 
@@ -55,6 +58,9 @@ type pathRequest struct {
 // PaidRelays are the terms of the relays that ask to be paid and that the policy
 // accepts: of those that the user named, or else of all.
 func (c *Client) PaidRelays(ctx context.Context) ([]policies.Terms, error) {
+	if c.native != nil {
+		return c.Relays(ctx)
+	}
 	nodes, err := c.consensus(ctx)
 	if err != nil {
 		return nil, err

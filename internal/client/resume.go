@@ -15,6 +15,11 @@ import (
 // tor still has them, or not at all. Money that was on its way is looked up in
 // either case.
 func (c *Client) resume(ctx context.Context) {
+	if c.native != nil {
+		c.native.resume(ctx, c.live)
+		c.live = nil
+		return
+	}
 	// A continuation comes after what it continues.
 	slices.SortFunc(c.live, func(a, b paystream.PayerStatus) int { return a.Start.Compare(b.Start) })
 	for _, st := range c.live {

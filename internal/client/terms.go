@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
@@ -114,6 +115,13 @@ func firstHour(t policies.Terms) int64 {
 
 // RelayTerms are what a relay publishes, within the policy.
 func (c *Client) RelayTerms(ctx context.Context, fingerprint string) (policies.Terms, error) {
+	if c.native != nil {
+		t, paid, err := c.native.terms(ctx, fingerprint)
+		if err == nil && !paid {
+			err = unusable(fmt.Errorf("relay %s: %w", fingerprint, eltor.ErrFree))
+		}
+		return t, err
+	}
 	t, known, err := c.terms(ctx, fingerprint)
 	if err == nil && !known {
 		err = unusable(fmt.Errorf("relay %s: %w", fingerprint, policies.ErrNoTerms))
@@ -124,6 +132,9 @@ func (c *Client) RelayTerms(ctx context.Context, fingerprint string) (policies.T
 // PaidCircuit is what is known of a paid circuit: the exit's terms, and whether
 // the exit is one for everybody too (it has the Exit flag).
 func (c *Client) PaidCircuit(id string) (hop int, terms policies.Terms, exit, ok bool) {
+	if c.native != nil {
+		return 0, policies.Terms{}, true, false // no stream needs a gateway
+	}
 	c.mu.Lock()
 	p := c.paid[id]
 	c.mu.Unlock()
@@ -146,6 +157,16 @@ func (c *Client) Relays(ctx context.Context) ([]policies.Terms, error) {
 		return nil, err
 	}
 	var list []policies.Terms
+	if c.native != nil {
+		asks, _ := c.native.usable(ctx, nodes)
+		for _, t := range asks {
+			if t.Relay != "" {
+				list = append(list, t)
+			}
+		}
+		slices.SortFunc(list, func(a, b policies.Terms) int { return strings.Compare(a.Relay, b.Relay) })
+		return list, nil
+	}
 	for _, fp := range c.candidates(nodes) {
 		if t, known, err := c.terms(ctx, fp); err == nil && known {
 			list = append(list, t)

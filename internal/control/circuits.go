@@ -15,11 +15,11 @@ func (e *Engine) CircuitTerms(circID string) []proxy.HopTerms {
 	if e.Client == nil {
 		return nil
 	}
-	hop, terms, _, ok := e.Client.PaidCircuit(circID)
-	if !ok {
-		return nil
+	var hops []proxy.HopTerms
+	for _, h := range e.Client.PaidHops(circID) {
+		hops = append(hops, proxy.HopTerms{Hop: h.Hop, Terms: h.Terms.String()})
 	}
-	return []proxy.HopTerms{{Hop: hop, Terms: terms.String()}}
+	return hops
 }
 
 // CheckAttach refuses a stream that the exit of a paid circuit would refuse: tor

@@ -8,6 +8,7 @@ import (
 
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/bus"
 	"github.com/el-tor/tops/internal/client"
 	"github.com/el-tor/tops/internal/tor"
@@ -26,6 +27,10 @@ type Engine struct {
 	Books   *ledger.Ledger
 	Events  *bus.Bus[paystream.Event] // of both roles
 	Wallet  func(context.Context) (cln.Health, error)
+
+	// Native builds a circuit on El Tor's tor, whose hops carry what is given, and
+	// returns its id; nil on a stock tor.
+	Native func(ctx context.Context, hops []eltor.Hop) (circID string, err error)
 }
 
 var errNoClient error = controlspec.Errorf(551, "This tops pays nobody: its configuration has no [client] table")

@@ -16,6 +16,9 @@ import (
 // anything, so its pay stream is the one that is opened; what was brought for the
 // relays before it is checked and goes no further.
 func (e *Engine) ExtendSelfPaidCircuit(ctx context.Context, c proxy.Controller, hops []controlspec.PaidHop) (string, error) {
+	if e.Native != nil {
+		return e.extendNative(ctx, hops)
+	}
 	if e.Client == nil {
 		return "", errNoClient
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/gateway"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/statefile"
@@ -36,7 +37,9 @@ type Config struct {
 	Node      Node
 	Journal   paystream.PayeeJournal
 	StateFile string // where the tor options that have to be put back are kept
-	Now       func() time.Time
+
+	CircuitsFile string // where a relay on El Tor's tor keeps which circuits it serves
+	Now          func() time.Time
 
 	Emit   func(paystream.Event) // must return at once
 	Failed func(error)           // what went wrong and goes on, for the log
@@ -51,7 +54,10 @@ type Relay struct {
 	cfg      Config
 	tor      *tor.Client
 	settings *tor.Settings
-	server   *gateway.Server
+	fork     eltor.Fork
+	native   *eltor.Carrier  // on El Tor's tor; nil on a stock one
+	server   *gateway.Server // on a stock tor
+	feeMsat  atomic.Int64    // of the terms in force; on El Tor's tor
 	listener net.Listener
 	lnurl    net.Listener // nil without a Lightning Address
 	me       atomic.Pointer[Identity]
@@ -78,6 +84,9 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 			r.Close()
 		}
 	}()
+	if r.fork, err = eltor.Probe(ctx, r.tor); err != nil {
+		return nil, err
+	}
 	me, err := Identify(ctx, r.tor, cfg.Relay, saved)
 	if err != nil {
 		return nil, err
@@ -86,6 +95,15 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	terms, err := r.offer(ctx, r.ConfiguredTerms())
 	if err != nil {
 		return nil, err
+	}
+	if r.fork.Is() {
+		r.feeMsat.Store(terms.FeeMsat)
+		r.native = r.newNative()
+		r.Payee = r.nativePayee(terms)
+		if err := r.Recover(ctx); err != nil {
+			return nil, err
+		}
+		return r, r.listenForAddress()
 	}
 	if r.server, err = r.gateway(ctx, me); err != nil {
 		return nil, err
@@ -106,12 +124,15 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the gateway listens on the relay's own address; behind NAT add it to lo: %w", err)
 	}
+	return r, r.listenForAddress()
+}
+
+// listenForAddress opens the port of the Lightning Address, if there is one.
+func (r *Relay) listenForAddress() (err error) {
 	if r.cfg.Relay.LNURLListen != "" {
-		if r.lnurl, err = listenLNURL(r.cfg.Relay.LNURLListen); err != nil {
-			return nil, err
-		}
+		r.lnurl, err = listenLNURL(r.cfg.Relay.LNURLListen)
 	}
-	return r, nil
+	return err
 }
 
 // torState hears that tor was lost, or is back with its options set.
@@ -124,6 +145,9 @@ func (r *Relay) torState(err error) {
 // Run serves until ctx ends. Tor's options are set when everything listens, and
 // stay when it ends: a relay keeps them over restarts.
 func (r *Relay) Run(ctx context.Context) error {
+	if r.native != nil {
+		return r.runNative(ctx)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.server.Serve(ctx, r.listener) })
 	g.Go(func() error { return r.Payee.Run(ctx) })

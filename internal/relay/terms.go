@@ -32,6 +32,12 @@ func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cf
 // pay streams go on under the terms that they began with.
 func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, error) {
 	t.Descriptor = policies.Descriptor{}
+	var err error
+	if r.fork.Is() {
+		if t, err = nativeTerms(t); err != nil {
+			return t, err
+		}
+	}
 	offer, err := r.cfg.Node.Offer(ctx, OfferDescription(t))
 	if err != nil {
 		return t, fmt.Errorf("make an offer: %w", err)
@@ -63,7 +69,9 @@ func (r *Relay) PrepareTerms(ctx context.Context, t policies.Terms) (commit func
 		if err := r.SetTerms(ctx, t); err != nil {
 			return fmt.Errorf("change the terms: %w", err)
 		}
+		r.feeMsat.Store(t.FeeMsat)
 		if err := r.publish(ctx); err != nil {
+			r.feeMsat.Store(before.FeeMsat)
 			if back := r.SetTerms(ctx, before); back != nil {
 				return fmt.Errorf("publish the terms: %w; and the former ones could not be put back: %w", err, back)
 			}
@@ -75,5 +83,5 @@ func (r *Relay) PrepareTerms(ctx context.Context, t policies.Terms) (commit func
 
 // publish gives tor what belongs to the terms in force.
 func (r *Relay) publish(ctx context.Context) error {
-	return r.settings.Set(ctx, Options(r.Terms(), *r.me.Load())...)
+	return r.settings.Set(ctx, r.options()...)
 }

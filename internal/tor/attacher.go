@@ -28,8 +28,8 @@ const LeaveStreamsUnattached = "__LeaveStreamsUnattached"
 // It is a [Handler], behind its [Settings].
 type Attacher struct {
 	link
-	settings *Settings
-	secret   string // begins our usernames
+	settings *Settings // nil: streams are not left to us
+	secret   string    // begins our usernames
 
 	mu      sync.Mutex // guards what follows
 	serial  uint64
@@ -50,15 +50,24 @@ func NewAttacher(settings *Settings) *Attacher {
 	}
 }
 
+// NewBystander returns an attacher that leaves every stream to tor: it only finds
+// tor's SocksPort and has it look up names.
+func NewBystander() *Attacher { return &Attacher{} }
+
 // Events are those of streams' lives, and the signals that clear address maps.
-func (a *Attacher) Events() []string { return []string{"STREAM", "SIGNAL"} }
+func (a *Attacher) Events() []string {
+	if a.settings == nil {
+		return nil
+	}
+	return []string{"STREAM", "SIGNAL"}
+}
 
 // Connected takes up the streams that wait already: somebody else's, since an
 // earlier process of ours has died. Its own can not be among them.
 func (a *Attacher) Connected(ctx context.Context, conn *Conn) error {
 	a.set(conn)
 	a.forgetMaps()
-	if a.leavesOthers() {
+	if a.settings == nil || a.leavesOthers() {
 		return nil
 	}
 	return release(ctx, conn)
@@ -178,6 +187,9 @@ func (a *Attacher) Disconnected(reason error) {
 // operator had it, and whatever waits to tor. Connections of ours that are
 // through go on.
 func (a *Attacher) Leave(ctx context.Context) error {
+	if a.settings == nil {
+		return nil
+	}
 	leaves := a.leavesOthers()
 	if err := a.settings.Restore(ctx, LeaveStreamsUnattached); err != nil {
 		return err

@@ -43,10 +43,17 @@ func (cs *Circuits) Extend(ctx context.Context, path []string) (*Circuit, error)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	return cs.begin(ctx, func(ctx context.Context) (controlspec.Reply, error) {
+		return cs.Do(ctx, "EXTENDCIRCUIT 0 "+strings.Join(path, ","))
+	})
+}
+
+// begin has a circuit begun, and closes it when ctx ends meanwhile.
+func (cs *Circuits) begin(ctx context.Context, ask func(context.Context) (controlspec.Reply, error)) (*Circuit, error) {
 	cs.mu.Lock()
 	cs.extending++
 	cs.mu.Unlock()
-	c, err := cs.extend(context.WithoutCancel(ctx), path)
+	c, err := cs.extend(context.WithoutCancel(ctx), ask)
 	if err == nil && ctx.Err() != nil {
 		return nil, errors.Join(context.Cause(ctx), c.abandon(ctx))
 	}
@@ -54,10 +61,10 @@ func (cs *Circuits) Extend(ctx context.Context, path []string) (*Circuit, error)
 }
 
 // extend sends the command, waits for its answer and follows the circuit.
-func (cs *Circuits) extend(ctx context.Context, path []string) (*Circuit, error) {
+func (cs *Circuits) extend(ctx context.Context, ask func(context.Context) (controlspec.Reply, error)) (*Circuit, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, handleTimeout, errors.New("tor does not answer"))
 	defer cancel()
-	reply, err := cs.Do(ctx, "EXTENDCIRCUIT 0 "+strings.Join(path, ","))
+	reply, err := ask(ctx)
 
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -67,7 +74,7 @@ func (cs *Circuits) extend(ctx context.Context, path []string) (*Circuit, error)
 	}
 	id, ok := strings.CutPrefix(reply.Lines[0].Text, "EXTENDED ")
 	if !ok {
-		return nil, errors.New("EXTENDCIRCUIT: no id in the reply")
+		return nil, errors.New("no circuit id in tor's reply")
 	}
 	c := cs.followLocked(id)
 	for _, event := range cs.early {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
@@ -35,6 +36,7 @@ type Conn struct {
 	sock   net.Conn
 	events eventQueue
 	done   chan struct{} // closed when the reader has ended
+	lines  atomic.Pointer[func(line []byte)]
 
 	writing sync.Mutex // held while a command is queued and written: one order for both
 
@@ -124,6 +126,11 @@ func (c *Conn) roundTrips(ctx context.Context, lines []string) ([]controlspec.Re
 			return nil, controlspec.ErrCommandTooLong
 		}
 	}
+	return c.exchange(ctx, lines)
+}
+
+// exchange sends what is fit to be sent and waits for the replies.
+func (c *Conn) exchange(ctx context.Context, lines []string) ([]controlspec.Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -196,6 +203,9 @@ func (c *Conn) read() {
 		reply, err := r.ReadReply()
 		if err == nil {
 			err = c.sort(reply)
+		}
+		if take := c.lines.Load(); err == nil && take != nil && !reply.Async() {
+			err = readLines(r, *take)
 		}
 		if err != nil {
 			c.fail(err)

@@ -19,10 +19,7 @@ var ErrNoRelay = errors.New("not in the consensus")
 // Contact is a relay's ContactInfo as its signed descriptor has it, "" if it
 // has none. A client holds descriptors with FetchUselessDescriptors 1 only.
 func (c *Client) Contact(ctx context.Context, fingerprint string) (string, error) {
-	text, err := c.ask(ctx, "desc/id/", fingerprint)
-	if isRefusal(err) || err == nil && text == "" {
-		return "", fmt.Errorf("relay %s: %w", fingerprint, ErrNoDescriptor)
-	}
+	text, err := c.Descriptor(ctx, fingerprint)
 	if err != nil {
 		return "", err
 	}
@@ -32,6 +29,15 @@ func (c *Client) Contact(ctx context.Context, fingerprint string) (string, error
 		}
 	}
 	return "", nil
+}
+
+// Descriptor is a relay's signed server descriptor (dir-spec §2.1.1).
+func (c *Client) Descriptor(ctx context.Context, fingerprint string) (string, error) {
+	text, err := c.ask(ctx, "desc/id/", fingerprint)
+	if isRefusal(err) || err == nil && text == "" {
+		return "", fmt.Errorf("relay %s: %w", fingerprint, ErrNoDescriptor)
+	}
+	return text, err
 }
 
 // RelayAddress is a relay's IPv4 address in the consensus (dir-spec, "r" line).

@@ -1,0 +1,166 @@
+package eltor_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/el-tor/tops/cln/clnsim"
+	"github.com/el-tor/tops/eltor/eltorsim"
+	"github.com/el-tor/tops/internal/app"
+	"github.com/el-tor/tops/internal/config"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is doubles of El Tor's tor, nodes with play money, and tops in front of
+// some of them.
+type world struct {
+	*eltorsim.World
+	dir   string
+	nodes *clnsim.World
+	log   *logBuffer
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	tors, err := eltorsim.NewWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{World: tors, dir: t.TempDir(), nodes: clnsim.NewWorld(clnsim.Options{}), log: &logBuffer{}}
+	t.Cleanup(w.nodes.Close)
+	t.Cleanup(func() {
+		if err := tors.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the log:\n%s", w.log.String())
+		}
+	})
+	return w
+}
+
+// node starts a Lightning node and returns its socket.
+func (w *world) node(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(w.dir, name+"-rpc")
+	if err := w.nodes.AddNode(name, clnsim.NodeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.nodes.Start(name, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) tor(t *testing.T, add func() (*eltorsim.Tor, error)) *eltorsim.Tor {
+	t.Helper()
+	tor, err := add()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tor
+}
+
+// relay adds a double of a relay.
+func (w *world) relay(t *testing.T, name string, dialect rune, lines ...string) *eltorsim.Tor {
+	return w.tor(t, func() (*eltorsim.Tor, error) { return w.AddRelay(name, dialect, lines...) })
+}
+
+// client adds a double of a client.
+func (w *world) client(t *testing.T, dialect rune) *eltorsim.Tor {
+	return w.tor(t, func() (*eltorsim.Tor, error) { return w.AddClient(dialect) })
+}
+
+// tops is one that runs.
+type tops struct {
+	name string
+	cfg  *config.Config
+	stop func()
+}
+
+// run starts tops in front of a tor; more is the tables of its roles.
+func (w *world) run(t *testing.T, name string, tor *eltorsim.Tor, rpc, more string) *tops {
+	t.Helper()
+	cfg, err := config.Parse(fmt.Sprintf(`data_dir = %q
+[tor]
+control = "unix:%s"
+[lightning]
+rpc = %q
+%s`, filepath.Join(w.dir, name), tor.Address, rpc, more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- app.Run(ctx, cfg, app.Options{Version: "test", Log: zerolog.New(w.log).With().Str("who", name).Logger(), Ready: func() { close(ready) }})
+	}()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("%s ended with: %v", name, err)
+			}
+		case <-time.After(40 * time.Second):
+			t.Errorf("%s does not end", name)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		cancel()
+		t.Fatalf("%s ended at once: %v", name, err)
+	case <-time.After(20 * time.Second):
+		cancel()
+		t.Fatalf("%s is not ready", name)
+	}
+	t.Cleanup(stop)
+	return &tops{name, cfg, stop}
+}
+
+// status asks a running tops.
+func (x *tops) status(t *testing.T) app.Status {
+	t.Helper()
+	st, err := app.AskStatus(t.Context(), x.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, limit time.Duration, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s", limit, what)
+		}
+	}
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

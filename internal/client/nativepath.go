@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
+)
+
+// choosePath picks three relays by chance: one with the Guard flag, or the user's;
+// one between; one with the Exit flag, or the user's. All that ask for money have
+// to fit the policy together.
+func (n *native) choosePath(ctx context.Context) ([]string, error) {
+	nodes, err := n.c.consensus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asks, last := n.usable(ctx, nodes)
+	pick := func(chosen []string, flag string) (list []string) {
+		for _, r := range nodes {
+			_, usable := asks[r.fingerprint]
+			named := slices.Contains(chosen, r.fingerprint)
+			if usable && (named || len(chosen) == 0 && (flag == "" || r.is(flag))) {
+				list = append(list, r.fingerprint)
+			}
+		}
+		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return list
+	}
+	guards, middles, exits := pick(n.c.cfg.Client.Guards, "Guard"), pick(nil, ""), pick(n.c.cfg.Client.Relays, "Exit")
+	for tries := 0; tries < pathTries && len(guards)*len(middles)*len(exits) > 0; tries++ {
+		path := []string{guards[rand.IntN(len(guards))], middles[rand.IntN(len(middles))], exits[rand.IntN(len(exits))]}
+		if path[0] == path[1] || path[1] == path[2] || path[0] == path[2] {
+			continue
+		}
+		var all []policies.Terms
+		for _, fp := range path {
+			if t := asks[fp]; t.Relay != "" {
+				all = append(all, t)
+			}
+		}
+		if err := n.c.policy.Check(all...); err != nil {
+			last = &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
+			continue
+		}
+		return path, nil
+	}
+	if last == nil {
+		last = errors.New("tor knows no three relays for it")
+	}
+	return nil, fmt.Errorf("no circuit can be paid: %w", last)
+}
+
+// pathTries is how many paths are drawn until one fits the policy.
+const pathTries = 200
+
+// usable lists what every relay asks that runs and can be paid; of one that asks
+// nothing the terms are empty. last is why one is not among them.
+func (n *native) usable(ctx context.Context, nodes []node) (asks map[string]policies.Terms, last error) {
+	asks = make(map[string]policies.Terms)
+	for _, r := range nodes {
+		if !r.is("Running") || !r.is("Valid") {
+			continue
+		}
+		t, _, err := n.terms(ctx, r.fingerprint)
+		if err == nil {
+			err = n.c.checkPolicy(t)
+		}
+		if err != nil {
+			last = err
+			continue
+		}
+		asks[r.fingerprint] = t
+	}
+	return asks, last
+}
