@@ -18,10 +18,10 @@ type pattern struct {
 }
 
 func newPattern(expr string) (pattern, error) {
-	re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
-	if err == nil {
-		_, err = regexp.Compile(expr) // a parenthesis must not close ours
+	if _, err := regexp.Compile(expr); err != nil { // by itself: a parenthesis must not close ours
+		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
 	}
+	re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
 	if err != nil {
 		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
 	}
