@@ -61,6 +61,14 @@ func (m *meter) take(n int64) (from *meter, got int64, wait <-chan struct{}) {
 	return m, 0, b.wake
 }
 
+// paid reports whether the pay stream, or the one that continues it, may tunnel
+// more than is free: something was paid for it then.
+func (m *meter) paid(freeBytes int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.next != nil || m.allowed > freeBytes
+}
+
 func (m *meter) busyLocked() *busy {
 	if m.busy == nil {
 		m.busy = &busy{conns: make(map[*conn]struct{})}

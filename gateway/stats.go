@@ -54,12 +54,9 @@ type stats struct {
 
 // Stats is what the gateway has done.
 func (s *Server) Stats() Stats {
-	s.connsMu.Lock()
-	conns := len(s.conns)
-	s.connsMu.Unlock()
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
-	return Stats{Connections: conns, Tunnels: s.stats.tunnels.Load(), Tunnelled: s.stats.tunnelled.Load(),
+	return Stats{Connections: s.room.len(), Tunnels: s.stats.tunnels.Load(), Tunnelled: s.stats.tunnelled.Load(),
 		Refused: maps.Clone(s.stats.refused)}
 }
 
