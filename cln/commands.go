@@ -172,6 +172,15 @@ func (c *Client) InvoiceByLabel(ctx context.Context, label string) (inv Invoice,
 	return v.Invoices[0], true, nil
 }
 
+// InvoiceByHash does so by payment hash.
+func (c *Client) InvoiceByHash(ctx context.Context, hash string) (inv Invoice, ok bool, err error) {
+	var v struct{ Invoices []Invoice }
+	if err := c.Call(ctx, "listinvoices", map[string]any{"payment_hash": hash}, &v); err != nil || len(v.Invoices) == 0 {
+		return Invoice{}, false, err
+	}
+	return v.Invoices[0], true, nil
+}
+
 // ListInvoices lists some invoices in the order in which they were made, from a created_index on. All of them at once
 // would keep the node from anything else for a second.
 func (c *Client) ListInvoices(ctx context.Context, from uint64, limit int) ([]Invoice, error) {

@@ -55,6 +55,9 @@ func (c *statusCmd) Run(e *env) error {
 	if st.NodeAway != "" {
 		fmt.Fprintf(w, "lightning\tdoes not answer\tsince %s\n", st.NodeAway)
 	}
+	if st.Restored != "" {
+		fmt.Fprintf(w, "lightning\trestored\t%s\n", st.Restored)
+	}
 	for _, problem := range st.Node {
 		fmt.Fprintf(w, "lightning\t%s\n", problem)
 	}

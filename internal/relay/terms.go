@@ -31,6 +31,8 @@ func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cf
 // may share a node. From then on the offers of all terms so far are this relay's:
 // pay streams go on under the terms that they began with.
 func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, error) {
+	r.offering.Lock()
+	defer r.offering.Unlock()
 	t.Descriptor = policies.Descriptor{}
 	var err error
 	if r.fork.Is() {
@@ -42,6 +44,7 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 	if err != nil {
 		return t, fmt.Errorf("make an offer: %w", err)
 	}
+	r.newest = offer
 	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
 	if address := r.cfg.Relay.LightningAddress; address != "" {
 		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
@@ -49,11 +52,15 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 	if err := t.Validate(); err != nil {
 		return t, fmt.Errorf("these terms cannot be offered: %w", err)
 	}
-	offers, err := r.cfg.Node.OfferIDs(ctx, OfferPrefix(t.Relay))
+	offers, err := r.cfg.Node.Offers(ctx, OfferPrefix(t.Relay))
 	if err != nil {
 		return t, fmt.Errorf("list this relay's offers: %w", err)
 	}
-	r.offers.Store(&offers)
+	ids := make([]string, len(offers))
+	for i, o := range offers {
+		ids[i] = o.ID
+	}
+	r.offers.Store(&ids)
 	return t, nil
 }
 
