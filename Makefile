@@ -9,7 +9,7 @@ PACKAGES ?= ./...
 # none is late because of another.
 REALTIME := /cmd/tops /internal/e2e /internal/killtest /internal/plugin /internal/testnet /internal/tor /test/controllers
 
-.PHONY: help build demo test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world
+.PHONY: help build demo picture test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ build: ## build bin/tops
 
 demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
+
+picture: tools-tor build ## draw docs/demo.svg, which README shows, from a run of the demonstration
+	$(ROOT) bin/tops demo | $(GO) run ./scripts/picture 'make demo' >docs/demo.svg.new
+	grep -q 'demo: ok' docs/demo.svg.new && mv docs/demo.svg.new docs/demo.svg
 
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
 ifeq ($(PACKAGES),./...)
@@ -76,6 +80,13 @@ tools-world: tools-chromium
 	@scripts/need tmux tmux
 	@scripts/need /usr/lib/python3/dist-packages/txtorcon python3-txtorcon
 	@scripts/need /usr/lib/python3/dist-packages/stem python3-stem
+
+tools-docker:
+	@scripts/need mmdebstrap mmdebstrap
+	@scripts/need docker docker.io
+	@scripts/need curl curl
+	@scripts/need docker-compose docker-compose
+	@$(ROOT) docker info >/dev/null || { echo "Docker's daemon does not answer" >&2; exit 1; }
 
 tools-bench:
 	@scripts/need socat socat
