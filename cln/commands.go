@@ -34,9 +34,14 @@ type Offer struct {
 }
 
 // MakeOffer makes an offer for any amount. The same description gives the same offer again, as long as that is active.
-func (c *Client) MakeOffer(ctx context.Context, description string) (Offer, error) {
+// Its paths begin at fronts, if any are given.
+func (c *Client) MakeOffer(ctx context.Context, description string, fronts ...string) (Offer, error) {
 	var v Offer
-	return v, c.Call(ctx, "offer", map[string]any{"amount": "any", "description": description}, &v)
+	params := map[string]any{"amount": "any", "description": description}
+	if len(fronts) > 0 {
+		params["fronting_nodes"] = fronts
+	}
+	return v, c.Call(ctx, "offer", params, &v)
 }
 
 // ListOffers lists the node's offers, all of them.

@@ -15,6 +15,7 @@ import (
 // ReceiverOptions of a [Receiver]. The zero value is usable.
 type ReceiverOptions struct {
 	InvoiceExpiry time.Duration    // of BOLT11 invoices; 0 is 15 minutes
+	FrontingNodes []string         // peers that offers begin at, so that payers go through them; none: as the node is configured
 	Now           func() time.Time // nil is time.Now
 	// OnError is told what went wrong with the node or the sink, once when it begins; work goes on. It may be nil.
 	OnError func(error)
@@ -29,6 +30,7 @@ type Receiver struct {
 	expiry     time.Duration
 	onError    func(error)
 	onRestored func(Restored)
+	fronts     []string
 	hint       chan struct{}      // ask now, whatever happened
 	lost       paystream.Position // that the node did not remember, until it is clear why; follow's own
 
@@ -56,7 +58,7 @@ const (
 
 // NewReceiver returns a receiver over the client, which stays the caller's to close.
 func NewReceiver(c *Client, opts ReceiverOptions) *Receiver {
-	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, onRestored: opts.OnRestored, hint: make(chan struct{}, 1), changed: make(chan struct{})}
+	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, onRestored: opts.OnRestored, fronts: opts.FrontingNodes, hint: make(chan struct{}, 1), changed: make(chan struct{})}
 	if r.now == nil {
 		r.now = time.Now
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/cln/clnsim"
 	"github.com/el-tor/tops/paystream"
+	"github.com/el-tor/tops/policies"
 )
 
 // sink keeps what is delivered, and fails or waits when told to.
@@ -288,6 +289,41 @@ func testOffer(t *testing.T, hidden bool) {
 	}
 	if after := ask("relay A, terms 1"); (after.ID != one.ID) != hidden {
 		t.Errorf("over another peer the offer is %s, before %s", after.ID, one.ID)
+	}
+}
+
+// An offer begins at the peers that are to stand before the node, where it knows how to make such.
+func TestFrontingNodes(t *testing.T) {
+	w := newWorld(t, options{})
+	channels, err := w.bob.ListChannels(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := channels[0].PeerID
+	plain, err := cln.NewReceiver(w.bob, cln.ReceiverOptions{}).Offer(t.Context(), "a relay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := cln.NewReceiver(w.bob, cln.ReceiverOptions{FrontingNodes: []string{front}})
+	o, err := r.Offer(t.Context(), "a relay")
+	if err != nil || o.ID == plain.ID {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if d, err := w.bob.Decode(t.Context(), o.Bolt12); err != nil || len(d.OfferPaths) != 1 || d.OfferPaths[0].FirstNodeID != front {
+		t.Errorf("paths %+v, %v", d.OfferPaths, err)
+	}
+	if again, err := r.Offer(t.Context(), "a relay"); err != nil || again.ID != o.ID {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	w.pay(cln.NewWallet(w.alice, cln.WalletOptions{Unpaced: true}), policies.Descriptor{Kind: policies.Offer, Value: o.Bolt12}, 1)
+
+	me, err := w.bob.GetInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := cln.NewReceiver(w.bob, cln.ReceiverOptions{FrontingNodes: []string{me.ID}})
+	if _, err := stranger.Offer(t.Context(), "a relay"); err == nil || !strings.Contains(err.Error(), "no channel with") {
+		t.Errorf("a front that is no peer: %v", err)
 	}
 }
 

@@ -45,7 +45,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.cfg.Relay != nil {
-		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed, OnRestored: a.nodeRestored})
+		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed, OnRestored: a.nodeRestored, FrontingNodes: a.cfg.Relay.FrontingNodes})
 		a.relay, err = relay.New(ctx, relay.Config{
 			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
 			CircuitsFile: filepath.Join(a.cfg.DataDir, "eltor-circuits.json"),

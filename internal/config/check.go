@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -77,6 +78,11 @@ func (r *Relay) check() error {
 	}
 	if (r.LightningAddress == "") != (r.LNURLListen == "") {
 		wrong = append(wrong, errors.New("relay.lightning_address and relay.lnurl_listen need each other"))
+	}
+	for _, f := range r.FrontingNodes {
+		if key, err := hex.DecodeString(f); err != nil || len(key) != 33 || f != strings.ToLower(f) {
+			wrong = append(wrong, fmt.Errorf("relay.fronting_nodes: %q is not a node's public key: 66 lower-case hex digits", f))
+		}
 	}
 	if r.AskFee && r.FeeMsat == 0 {
 		wrong = append(wrong, errors.New("relay.ask_fee is set, but relay.fee_msat is 0: say how much"))

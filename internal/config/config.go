@@ -112,6 +112,8 @@ type Relay struct {
 	LightningAddress string `toml:"lightning_address" doc:"user@domain, published in the place of the BOLT12 offer, for payers that have none; with lnurl_listen." example:"relay@example.com"`
 	LNURLListen      string `toml:"lnurl_listen" doc:"Loopback host:port where the web server or onion service of that domain passes /.well-known/lnurlp/user on to." example:"127.0.0.1:9403"`
 
+	FrontingNodes []string `toml:"fronting_nodes" doc:"Peers of the Lightning node, by public key, that its offer begins at, so that payers reach it through them; Core Lightning 26.04 or newer; none: as lightningd is configured." example:"02…"`
+
 	RateMsat   int64    `toml:"rate_msat" doc:"Price of a round, in msat."`
 	Interval   Duration `toml:"interval" doc:"Length of a round, 1s to 1h."`
 	Rounds     int      `toml:"rounds" doc:"Rounds of a pay stream, 2 to 120."`
