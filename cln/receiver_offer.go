@@ -79,6 +79,12 @@ func (r *Receiver) leadsHere(ctx context.Context, o Offer) (bool, error) {
 	}), nil
 }
 
+// Resolve has the node find the offer behind a BIP 353 name.
+func (r *Receiver) Resolve(ctx context.Context, name string) (offer string, err error) {
+	offer, err = r.c.FetchBIP353(ctx, name)
+	return offer, unavailable(err)
+}
+
 // beginsAt reports whether an offer's paths begin at these nodes, at all of them and no other.
 func beginsAt(paths []OfferPath, fronts []string) bool {
 	for _, p := range paths {

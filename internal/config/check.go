@@ -76,6 +76,9 @@ func (r *Relay) check() error {
 	if r.PayStreamConns < 1 || r.PayStreamRate < 1 || r.IdleTimeout < Duration(time.Second) {
 		wrong = append(wrong, errors.New("relay.paystream_connections and relay.paystream_rate have to be 1 or more, relay.idle_timeout 1s or more"))
 	}
+	if r.BIP353 != "" && r.LightningAddress != "" {
+		wrong = append(wrong, errors.New("relay.bip353 and relay.lightning_address: a relay publishes one of them"))
+	}
 	if (r.LightningAddress == "") != (r.LNURLListen == "") {
 		wrong = append(wrong, errors.New("relay.lightning_address and relay.lnurl_listen need each other"))
 	}

@@ -106,6 +106,8 @@ type Relay struct {
 	Retention   Duration `toml:"retention" doc:"How long the books remember single pay streams that are over, at least 24h; then one sum a day is left of them; 0s: for ever."`
 	OutageGrace Duration `toml:"outage_grace" doc:"How long to serve on while the Lightning node is away and nobody can be judged."`
 
+	BIP353 string `toml:"bip353" doc:"user@domain, published in the place of the offer itself; the DNS record of that name has to hold the offer that tops makes." example:"relay@example.com"`
+
 	// For payers without BOLT12: a Lightning Address in the place of the offer, and
 	// where its requests come in, from the web server or onion service of its
 	// domain.

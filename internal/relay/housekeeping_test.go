@@ -31,6 +31,8 @@ func (n testNode) Offer(ctx context.Context, description string) (string, error)
 type keeper struct {
 	*Relay
 	t    *testing.T
+	sim  *clnsim.World
+	conf config.Relay
 	node *cln.Client
 	now  time.Time
 }
@@ -38,7 +40,7 @@ type keeper struct {
 // start starts the relay again, with what its journal remembers.
 func (k *keeper) start(journal paystream.PayeeJournal, rateMsat int64) {
 	k.t.Helper()
-	k.Relay = &Relay{cfg: Config{Relay: &config.Relay{}, Node: testNode{cln.NewReceiver(k.node, cln.ReceiverOptions{})}, Failed: func(err error) { k.t.Error(err) }}}
+	k.Relay = &Relay{cfg: Config{Relay: &k.conf, Node: testNode{cln.NewReceiver(k.node, cln.ReceiverOptions{})}, Failed: func(err error) { k.t.Error(err) }}}
 	k.me.Store(&Identity{Fingerprint: strings.Repeat("A", 40)})
 	k.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: k.terms(rateMsat), Carrier: gateway.NewServer(gateway.Config{}), Receiver: k.cfg.Node, Journal: journal,
@@ -79,7 +81,7 @@ func (k *keeper) active(when string, want ...string) {
 func newKeeper(t *testing.T) *keeper {
 	w := clnsim.NewWorld(clnsim.Options{InvoiceExpiry: time.Nanosecond})
 	t.Cleanup(w.Close)
-	k := &keeper{t: t, now: time.Unix(1_900_000_000, 0)}
+	k := &keeper{t: t, sim: w, now: time.Unix(1_900_000_000, 0)}
 	path := filepath.Join(t.TempDir(), "rpc")
 	if err := errors.Join(w.AddNode("node", clnsim.NodeOptions{}), w.Start("node", path)); err != nil {
 		t.Fatal(err)
@@ -132,6 +134,36 @@ func TestOffersOfFormerTerms(t *testing.T) {
 	k.now = k.now.Add(paystream.RememberFor + time.Second)
 	k.start(journal, 3001)
 	k.active("after another", third, other)
+}
+
+// A relay that publishes a BIP 353 name refuses one that leads to another offer than its own.
+func TestBIP353(t *testing.T) {
+	k := newKeeper(t)
+	k.conf.BIP353 = "relay@example.com"
+	ask := func() (policies.Terms, error) {
+		k.Relay = &Relay{cfg: Config{Relay: &k.conf, Node: testNode{cln.NewReceiver(k.node, cln.ReceiverOptions{})}}}
+		terms := policies.DefaultTerms(strings.Repeat("A", 40), policies.Descriptor{}, netip.MustParseAddrPort("192.0.2.1:9402"))
+		return k.offer(t.Context(), terms)
+	}
+	if terms, err := ask(); err != nil || terms.Descriptor != (policies.Descriptor{Kind: policies.BIP353, Value: "relay@example.com"}) {
+		t.Errorf("a name that cannot be resolved: %v, %v", terms.Descriptor, err)
+	}
+	offers, err := k.node.ListOffers(t.Context())
+	if err != nil || len(offers) != 1 {
+		t.Fatalf("%v, %v", offers, err)
+	}
+	k.sim.SetName("relay@example.com", mustOffer(t, k.node))
+	if _, err := ask(); err == nil || !strings.Contains(err.Error(), offers[0].Bolt12) {
+		t.Errorf("a name that leads elsewhere: %v", err)
+	}
+	k.sim.SetName("relay@example.com", offers[0].Bolt12)
+	terms, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if needed := neededOffers([]policies.Terms{terms}, ""); !needed(offers[0]) {
+		t.Error("the offer behind the name is not needed")
+	}
 }
 
 // Expired invoices of the relay go, and no others.

@@ -31,6 +31,9 @@ type Node interface {
 	// prefix, those of former terms included.
 	Offers(ctx context.Context, prefix string) ([]cln.Offer, error)
 
+	// Resolve finds the offer behind a BIP 353 name.
+	Resolve(ctx context.Context, name string) (offer string, err error)
+
 	// DisableOffer lets nobody ask for invoices by an offer any more.
 	DisableOffer(ctx context.Context, id string) error
 

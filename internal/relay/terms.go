@@ -23,6 +23,18 @@ func OfferPrefix(fingerprint string) string { return "TOPS relay " + fingerprint
 // each set of terms, has another.
 func OfferDescription(t policies.Terms) string { return OfferPrefix(t.Relay) + " " + t.ContactWords() }
 
+// Descriptor is what a relay publishes for being paid: its offer, or the name or address
+// that stands for it in the configuration.
+func Descriptor(cfg *config.Relay, offer string) policies.Descriptor {
+	switch {
+	case cfg.LightningAddress != "":
+		return policies.Descriptor{Kind: policies.LightningAddress, Value: cfg.LightningAddress}
+	case cfg.BIP353 != "":
+		return policies.Descriptor{Kind: policies.BIP353, Value: cfg.BIP353}
+	}
+	return policies.Descriptor{Kind: policies.Offer, Value: offer}
+}
+
 // ConfiguredTerms are those that the configuration asks for, without a descriptor.
 func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cfg.Relay) }
 
@@ -45,9 +57,11 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 		return t, fmt.Errorf("make an offer: %w", err)
 	}
 	r.newest = offer
-	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
-	if address := r.cfg.Relay.LightningAddress; address != "" {
-		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
+	t.Descriptor = Descriptor(r.cfg.Relay, offer)
+	if name := r.cfg.Relay.BIP353; name != "" {
+		if err := r.checkName(ctx, name, offer); err != nil {
+			return t, err
+		}
 	}
 	if err := t.Validate(); err != nil {
 		return t, fmt.Errorf("these terms cannot be offered: %w", err)
@@ -62,6 +76,19 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 	}
 	r.offers.Store(&ids)
 	return t, nil
+}
+
+// checkName refuses a BIP 353 name that leads elsewhere than to the offer: what is paid
+// there would be nobody's. That it cannot be resolved now is only told.
+func (r *Relay) checkName(ctx context.Context, name, offer string) error {
+	found, err := r.cfg.Node.Resolve(ctx, name)
+	switch {
+	case err != nil:
+		r.failed(fmt.Errorf("relay.bip353: %s cannot be resolved by the node just now: %w", name, err))
+	case found != offer:
+		return fmt.Errorf("relay.bip353: %s leads to another offer: put this one for these terms into its DNS record: %s", name, offer)
+	}
+	return nil
 }
 
 // PrepareTerms makes everything ready for terms with t's prices and times, and

@@ -122,10 +122,7 @@ func (p *RelayPlan) plan(ctx context.Context, c *doctor.Case, dry bool) error {
 	if p.Offer, err = makeOffer(ctx, c.Node, relay.OfferDescription(terms), cfg.FrontingNodes, dry); err != nil {
 		return err
 	}
-	terms.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: p.Offer.Bolt12}
-	if cfg.LightningAddress != "" {
-		terms.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: cfg.LightningAddress}
-	}
+	terms.Descriptor = relay.Descriptor(cfg, p.Offer.Bolt12)
 	if terms.Descriptor.Value != noOffer {
 		if err := terms.Validate(); err != nil {
 			return fmt.Errorf("these terms cannot be offered: %w", err)
