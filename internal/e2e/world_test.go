@@ -63,7 +63,6 @@ func TestWorld(t *testing.T) {
 		{"terms", (*world).badTerms},
 		{"budget", (*world).overBudget},
 		{"offer", (*world).badOffer},
-		{"lightning address", (*world).lightningAddress},
 		{"outage", (*world).outages},
 		{"tor", (*world).torGone},
 		{"reload", (*world).reload},
