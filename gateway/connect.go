@@ -72,7 +72,7 @@ func (c *conn) tunnel(ctx context.Context, req request) error {
 // stream that was stopped needs no target any more. Those who have paid nothing yet
 // share a few places, or slow targets would cost them nothing and the others theirs.
 func (c *conn) dial(ctx context.Context, target Target) (*net.TCPConn, error) {
-	if m := c.meter.Load(); m == nil || !m.paid(c.server.freeBytes()) {
+	if m := c.meter.Load(); m == nil || !m.paid(c.server.freeBytes) {
 		select {
 		case c.server.newcomerDials <- struct{}{}:
 			defer func() { <-c.server.newcomerDials }()

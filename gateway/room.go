@@ -38,14 +38,14 @@ func (r *room) enter(c *conn, freeBytes func() int64, refuse func(Refusal)) {
 	if !fresh && !full {
 		return
 	}
-	free := freeBytes() // asks the payee: not under the lock
+	free := freeBytes() // asks the payee: under no lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !fresh {
 		for e := r.newcomers.Front(); e != nil; e = r.newcomers.Front() {
 			oldest := e.Value.(*conn)
 			r.standLocked(oldest, nil)
-			if m := oldest.meter.Load(); m == nil || !m.paid(free) {
+			if m := oldest.meter.Load(); m == nil || !m.paid(func() int64 { return free }) {
 				oldest.cut()
 				refuse(RefusedRoom)
 				return

@@ -82,11 +82,12 @@ func TestWhoHasPaidStays(t *testing.T) {
 // slow is a dialer for whom some targets make themselves wait.
 type slow struct {
 	toOne
-	wait chan struct{}
+	asked, wait chan struct{}
 }
 
 func (d slow) Dial(ctx context.Context, target gateway.Target) (*net.TCPConn, error) {
 	if target.Name == "slow.example.com" {
+		d.asked <- struct{}{}
 		select {
 		case <-d.wait:
 		case <-ctx.Done():
@@ -98,10 +99,10 @@ func (d slow) Dial(ctx context.Context, target gateway.Target) (*net.TCPConn, er
 
 // Slow targets of those who have not paid keep nobody waiting who has.
 func TestNewcomersShareDials(t *testing.T) {
-	wait := make(chan struct{})
+	asked, wait := make(chan struct{}), make(chan struct{})
 	w := newWorld(t, func(c *gateway.Config) {
 		c.NewcomerDials = 2
-		c.Dial = slow{c.Dial.(toOne), wait}
+		c.Dial = slow{c.Dial.(toOne), asked, wait}
 	})
 	w.payee.free = testTerms.FreeBytes
 	w.open(t)
@@ -119,17 +120,12 @@ func TestNewcomersShareDials(t *testing.T) {
 			c.Close()
 		})
 	}
+	<-asked
+	<-asked
 	var busy *paystream.Busy
-	eventually(t, "the two places to be taken", func() bool {
-		c, err := w.client.Connect(t.Context(), free.hash, "example.com:443")
-		if err == nil {
-			c.Close()
-			w.accept(t)
-		} else if !errors.As(err, &busy) {
-			t.Fatal(err)
-		}
-		return err != nil
-	})
+	if c, err := w.client.Connect(t.Context(), free.hash, "example.com:443"); !errors.As(err, &busy) {
+		t.Errorf("a third target of who has not paid: %v, %v; want to be told to wait", c, err)
+	}
 	for range 3 {
 		w.tunnel(t)
 	}

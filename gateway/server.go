@@ -57,7 +57,7 @@ type Config struct {
 	PayStreamConns int           // of one pay stream, 128
 	NewcomerDials  int           // targets being looked up and connected to for all pay streams together that have paid nothing yet, 256
 	PayStreamRate  int           // new tunnels of one pay stream, a second, 32; twice that in a burst
-	Uplink         int64         // bytes a second for all tunnels together, shared fairly between pay streams; 0: no limit
+	Uplink         int64         // bytes a second for all tunnels together, shared fairly between pay streams, and those that have paid nothing count as one; 0: no limit
 	HeadTimeout    time.Duration // for one request, 5 s
 	PayeeTimeout   time.Duration // for the payee's answer, 20 s
 	IdleTimeout    time.Duration // of a tunnel on which nothing moves, 10 min to twice that
@@ -73,6 +73,7 @@ type Server struct {
 	cfg Config
 	meters
 	uplink *uplink // nil if it has no limit
+	first  flow    // the part of the uplink that pay streams share which have paid nothing yet
 	payee  atomic.Pointer[Payee]
 	stats  stats
 
@@ -166,6 +167,14 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 		defer c.close()
 		c.serve(ctx)
 	})
+}
+
+// flow is the meter's part of the uplink.
+func (s *Server) flow(m *meter) *flow {
+	if !m.paid(s.freeBytes) {
+		return &s.first
+	}
+	return m.flow()
 }
 
 // freeBytes is what a pay stream may tunnel that has paid nothing.

@@ -27,7 +27,7 @@ const (
 	RefusedRequest  Refusal = "request"  // not the protocol
 	RefusedFailed   Refusal = "failed"   // the relay's own trouble
 	RefusedStranger Refusal = "stranger" // a connection that is not from our own tor
-	RefusedRoom     Refusal = "room"     // had no pay stream when room was short
+	RefusedRoom     Refusal = "room"     // nothing was paid for it when room was short
 )
 
 // Refusals lists every reason there is.

@@ -221,7 +221,7 @@ func (r *Relay) gateway(ctx context.Context, me Identity) (*gateway.Server, erro
 		Resolver: gateway.NewDNS(gateway.DNSConfig{Servers: servers}),
 
 		Policy: policy,
-		Own:    gateway.OwnAddresses(from...),
+		Own:    gateway.OwnAddresses(append(slices.Clone(me.Own), from...)...),
 		Relay:  func(ap netip.AddrPort) bool { return (*r.ports.Load())[ap] },
 	})
 	if err != nil {

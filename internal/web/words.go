@@ -129,7 +129,7 @@ var refusalWords = map[gateway.Refusal]string{
 	gateway.RefusedRequest:  "Not understood",
 	gateway.RefusedFailed:   "Trouble of the relay's own",
 	gateway.RefusedStranger: "Connection not from this tor",
-	gateway.RefusedRoom:     "No pay stream, and room was short",
+	gateway.RefusedRoom:     "Nothing was paid, and room was short",
 }
 
 var reasonWords = map[paystream.Reason]string{
