@@ -98,7 +98,7 @@ func (c *conn) show(ctx context.Context, payee Payee, h paystream.PaymentIDHash)
 		return nil
 	}
 	if err == nil {
-		c.server.room.welcome(c)
+		c.server.welcome(c)
 	}
 	return err
 }

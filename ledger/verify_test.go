@@ -45,11 +45,7 @@ func TestVerifyFindsForgeries(t *testing.T) {
 
 func edit(t *testing.T, path, statement string) {
 	t.Helper()
-	driver := "sqlite"
-	if ledger.IsURL(path) {
-		driver = "pgx"
-	}
-	db, err := sql.Open(driver, path)
+	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}

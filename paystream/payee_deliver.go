@@ -2,7 +2,6 @@ package paystream
 
 import (
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -14,46 +13,27 @@ func (p *Payee) Deliver(ctx context.Context, batch []Settlement) error {
 	defer p.books.Unlock()
 
 	p.mu.Lock()
-	last := p.at
+	last := p.payIndex
 	committed := p.committed
 	p.mu.Unlock()
 
 	var ours []Settlement
 	for _, s := range batch {
-		if s.PayIndex <= last.PayIndex {
+		if s.PayIndex <= last {
 			continue
 		}
-		last = s.Position()
+		last = s.PayIndex
 		if p.isOurs(s) {
 			ours = append(ours, s)
 		}
 	}
-	if len(ours) == 0 && last.PayIndex-committed < unbookedIndexes {
+	if len(ours) == 0 && last-committed < unbookedIndexes {
 		p.mu.Lock()
-		p.at = last
+		p.payIndex = last
 		p.mu.Unlock()
 		return nil
 	}
-	return p.bookLocked(ctx, PayeeBatch{Position: last}, ours)
-}
-
-// Rewind makes Deliver take what follows a position, again or for the first time:
-// a [Sink]. What is booked stays booked, and is booked once.
-func (p *Payee) Rewind(ctx context.Context, to Position) error {
-	p.books.Lock()
-	defer p.books.Unlock()
-	if err := p.reread(ctx); err != nil {
-		return err
-	}
-	if _, err := p.cfg.Journal.CommitPayee(context.WithoutCancel(ctx), PayeeBatch{Position: to, Rewind: true}); err != nil {
-		p.doubt = true
-		signal(p.write)
-		return fmt.Errorf("journal where the node counts from again: %w", err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.at, p.committed = to, to.PayIndex
-	return nil
+	return p.bookLocked(ctx, PayeeBatch{PayIndex: last}, ours)
 }
 
 // unbookedIndexes is how far the pay_index may run ahead of the journal over
@@ -106,7 +86,7 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 			s.journalled = true
 		}
 		if b.PayIndex > 0 {
-			p.at, p.committed = b.Position, b.PayIndex
+			p.payIndex, p.committed = b.PayIndex, b.PayIndex
 		}
 		todo = p.creditLocked(b.Bookings, known)
 		p.mu.Unlock()

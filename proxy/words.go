@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,7 +95,7 @@ func isOurEvent(w string) bool {
 // setEvents keeps our names here and gives tor the rest, which may be none: it
 // replaces the former list in any case.
 func (s *session) setEvents(ours, rest []string) error {
-	rep, raw, err := s.ask(lineOf("SETEVENTS", rest))
+	rep, raw, err := s.ask(line("SETEVENTS", rest))
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (s *session) setEvents(ours, rest []string) error {
 func (s *session) useFeature(rest []string) error {
 	raw := []byte("250 OK\r\n")
 	if len(rest) > 0 {
-		rep, torRaw, err := s.ask(lineOf("USEFEATURE", rest))
+		rep, torRaw, err := s.ask(line("USEFEATURE", rest))
 		if err != nil {
 			return err
 		}
@@ -122,8 +123,7 @@ func (s *session) useFeature(rest []string) error {
 	return s.out.say(raw)
 }
 
-// lineOf is a command of these words.
-func lineOf(name string, words []string) []byte {
+func line(name string, words []string) []byte {
 	return []byte(strings.Join(append([]string{name}, words...), " ") + "\r\n")
 }
 
@@ -157,7 +157,11 @@ func (s *session) getInfo(ctx context.Context, cmd controlspec.Command) error {
 	if len(rest) == 0 {
 		return s.out.say(append(sp.after, "250 OK\r\n"...))
 	}
-	return s.hand(lineOf("GETINFO", rest), &sp)
+	var t taker = &sp
+	if slices.Contains(rest, wholeConfig) {
+		t = &rewriter{f: withoutWallet, next: t}
+	}
+	return s.hand(line("GETINFO", rest), t)
 }
 
 func appendInfo(b []byte, key, val string) []byte {

@@ -61,7 +61,6 @@ var checks = []check{
 	{"apps", lookAtApps},
 	{"controllers", lookAtProxy},
 	{"books", lookAtBooks},
-	{"payments", lookAtHistory},
 	{"disk", lookAtDisk},
 }
 

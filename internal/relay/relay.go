@@ -6,11 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/gateway"
 	"github.com/el-tor/tops/internal/config"
@@ -27,19 +25,9 @@ type Node interface {
 	// Offer makes, or finds again, the one offer with this description.
 	Offer(ctx context.Context, description string) (offer string, err error)
 
-	// Offers lists every offer of the node whose description begins with
+	// OfferIDs lists every offer of the node whose description begins with
 	// prefix, those of former terms included.
-	Offers(ctx context.Context, prefix string) ([]cln.Offer, error)
-
-	// Resolve finds the offer behind a BIP 353 name.
-	Resolve(ctx context.Context, name string) (offer string, err error)
-
-	// DisableOffer lets nobody ask for invoices by an offer any more.
-	DisableOffer(ctx context.Context, id string) error
-
-	// Sweep deletes expired invoices that are ours, from a created_index on, and
-	// says where to go on.
-	Sweep(ctx context.Context, from uint64, ours func(cln.Invoice) bool) (next uint64, deleted int, err error)
+	OfferIDs(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Config is what a relay is made of.
@@ -73,11 +61,8 @@ type Relay struct {
 	listener net.Listener
 	lnurl    net.Listener // nil without a Lightning Address
 	me       atomic.Pointer[Identity]
-	offers   atomic.Pointer[[]string] // ids
+	offers   atomic.Pointer[[]string]
 	ports    atomic.Pointer[map[netip.AddrPort]bool]
-
-	offering sync.Mutex // held while an offer is made, or offers are disabled
-	newest   string     // the last that was made or found: its terms may not be in force yet
 }
 
 // New connects to tor and to the node, makes the offer and takes up what the
@@ -167,7 +152,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.server.Serve(ctx, r.listener) })
 	g.Go(func() error { return r.Payee.Run(ctx) })
 	g.Go(func() error { return r.followConsensus(ctx) })
-	g.Go(func() error { return r.keepHouse(ctx) })
 	if r.lnurl != nil {
 		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })
 	}
@@ -221,7 +205,7 @@ func (r *Relay) gateway(ctx context.Context, me Identity) (*gateway.Server, erro
 		Resolver: gateway.NewDNS(gateway.DNSConfig{Servers: servers}),
 
 		Policy: policy,
-		Own:    gateway.OwnAddresses(append(slices.Clone(me.Own), from...)...),
+		Own:    gateway.OwnAddresses(from...),
 		Relay:  func(ap netip.AddrPort) bool { return (*r.ports.Load())[ap] },
 	})
 	if err != nil {
