@@ -8,9 +8,9 @@ import (
 )
 
 // Watch asks a node how it is, at once and then every so often, until ctx ends. It calls tell with what is wrong, in
-// words, each time that this changes, and first of all when it is known: an empty list means that all is well. A node
-// that does not answer is one problem among others, told within a few seconds.
-func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell func(Health, []string)) {
+// words, each time that this changes, and first of all when it is known: an empty list means that all is well. fresh is
+// what was not wrong the last time. A node that does not answer is one problem among others, told within a few seconds.
+func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell func(h Health, wrong, fresh []string)) {
 	var last []string
 	for first := true; ctx.Err() == nil; first = false {
 		h, problems := look(ctx, c, need)
@@ -18,7 +18,9 @@ func Watch(ctx context.Context, c *Client, need Need, every time.Duration, tell 
 			return
 		}
 		if first || !slices.EqualFunc(problems, last, sameTrouble) {
-			tell(h, problems)
+			tell(h, problems, slices.DeleteFunc(slices.Clone(problems), func(p string) bool {
+				return slices.ContainsFunc(last, func(q string) bool { return sameTrouble(p, q) })
+			}))
 		}
 		last = problems
 		select {

@@ -16,7 +16,7 @@ func TestWatch(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		cln.Watch(ctx, w.alice, cln.Need{SpendMsat: 1000}, time.Millisecond, func(_ cln.Health, problems []string) { told <- problems })
+		cln.Watch(ctx, w.alice, cln.Need{SpendMsat: 1000}, time.Millisecond, func(_ cln.Health, problems, _ []string) { told <- problems })
 	}()
 	next := func() []string {
 		t.Helper()

@@ -53,8 +53,8 @@ func (a *App) watchNode(ctx context.Context) {
 		both.ReceiveMsat = a.cfg.Relay.RateMsat
 	}
 	was := false
-	cln.Watch(ctx, a.node, both, cmp.Or(a.lookEvery, lookAtNode), func(h cln.Health, wrong []string) {
-		for _, problem := range wrong {
+	cln.Watch(ctx, a.node, both, cmp.Or(a.lookEvery, lookAtNode), func(h cln.Health, wrong, fresh []string) {
+		for _, problem := range fresh {
 			a.log.Warn().Msg("lightning: " + problem)
 		}
 		if was && len(wrong) == 0 {
