@@ -3,19 +3,11 @@
 #   tops       the program alone, static, as an ordinary user: docker build --target tops .
 #   tor        Debian's tor, for who brings none
 #   world-tor  the same with what a node of the private network of docker-compose.yml needs
-#   world-web  a small web server to fetch from
+#   world-web  a small web server to fetch from, and socat
 #
 # The base images are arguments, so that a machine without a registry can use its own.
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
-
-FROM ${GO_IMAGE} AS build
-WORKDIR /src
-COPY go.mod go.sum ./
-RUN go mod download
-COPY . .
-ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w ${VERSION:+-X main.release=${VERSION}}" -o /out/tops ./cmd/tops
 
 # One user for all images: what one makes for the others has this owner.
 FROM ${DEBIAN_IMAGE} AS base
@@ -23,14 +15,10 @@ RUN groupadd --gid 10001 tops && useradd --uid 10001 --gid 10001 --no-create-hom
  && install -d -o tops -g tops -m 0700 /var/lib/tops \
  && install -d -o tops -g tops -m 0700 /run/tor /lightning
 
-FROM base AS tops
-COPY --from=build /out/tops /usr/bin/tops
-USER 10001:10001
-ENTRYPOINT ["/usr/bin/tops"]
-CMD ["run", "-c", "/etc/tops/tops.toml"]
-
 FROM base AS tor
-RUN apt-get update && apt-get install -y --no-install-recommends tor && rm -rf /var/lib/apt/lists/* \
+# Nothing may start by being installed: tor least of all, with the configuration that comes with it.
+RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 0755 /usr/sbin/policy-rc.d \
+ && apt-get update && apt-get install -y --no-install-recommends tor && rm -rf /var/lib/apt/lists/* \
  && install -d -o tops -g tops -m 0700 /var/lib/tor
 USER 10001:10001
 ENTRYPOINT ["tor"]
@@ -43,8 +31,23 @@ USER 10001:10001
 ENTRYPOINT ["/bin/sh", "/usr/local/bin/world-tor"]
 
 FROM base AS world-web
-RUN apt-get update && apt-get install -y --no-install-recommends busybox && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends busybox socat && rm -rf /var/lib/apt/lists/*
 COPY compose/world/www /www
 RUN head -c 20000000 /dev/zero > /www/20MB
 USER 10001:10001
 ENTRYPOINT ["busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
+
+# Last, so that builders who build all stages above a target leave it away for the others.
+FROM ${GO_IMAGE} AS build
+WORKDIR /src
+COPY . .
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w ${VERSION:+-X main.release=${VERSION}}" -o /out/tops ./cmd/tops
+
+FROM base AS tops
+# A Lightning Address is asked over https.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/tops /usr/bin/tops
+USER 10001:10001
+ENTRYPOINT ["/usr/bin/tops"]
+CMD ["run", "-c", "/etc/tops/tops.toml"]

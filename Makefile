@@ -9,7 +9,7 @@ PACKAGES ?= ./...
 # none is late because of another.
 REALTIME := /cmd/tops /internal/e2e /internal/killtest /internal/plugin /internal/testnet /internal/tor /test/controllers
 
-.PHONY: help build demo test test-world soak check bench fuzz clean tools-tor tools-cc tools-bench
+.PHONY: help build demo picture test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ build: ## build bin/tops
 demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
 
+picture: tools-tor build ## draw docs/demo.svg, which README shows, from a run of the demonstration
+	$(ROOT) bin/tops demo | $(GO) run ./scripts/picture 'make demo' >docs/demo.svg.new
+	grep -q 'demo: ok' docs/demo.svg.new && mv docs/demo.svg.new docs/demo.svg
+
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
 ifeq ($(PACKAGES),./...)
 	$(GO) test -race -timeout 10m $(AS_ROOT) $$($(GO) list ./... | grep -v $(addprefix -e ,$(REALTIME)))
@@ -29,13 +33,18 @@ else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
-test-world: tools-tor tools-cc tools-world build ## the books on PostgreSQL; controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
-	$(GO) vet -tags world ./test/controllers ./ledger
+test-world: tools-tor tools-cc tools-world build ## the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
+	$(GO) vet -tags world ./test/controllers ./ledger ./internal/chromium ./internal/web ./internal/e2e
 	$(GO) test -race -tags world -timeout 10m ./ledger
+	$(GO) test -race -tags world -timeout 5m ./internal/web
+	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
+
+screenshots: tools-chromium ## take the pictures of docs/screenshots anew
+	TOPS_SCREENSHOTS=1 $(GO) test -tags world -count 1 -run TestScreenshots ./internal/web
 
 soak: tools-tor tools-cc ## 300 kills of payer and payee each, a minute without a node, 1,000 bad controllers, each parser of the control port fuzzed for 10 minutes
 	$(GO) test -race -v -timeout 60m ./internal/killtest -soak
@@ -61,13 +70,23 @@ tools-tor:
 tools-cc:
 	@scripts/need gcc gcc libc6-dev
 
-tools-world:
+tools-chromium:
+	@scripts/need chromium chromium fonts-dejavu-core
+
+tools-world: tools-chromium
 	@scripts/need /usr/lib/postgresql postgresql
 	@scripts/need nyx nyx
 	@scripts/need onionshare-cli onionshare-cli
 	@scripts/need tmux tmux
 	@scripts/need /usr/lib/python3/dist-packages/txtorcon python3-txtorcon
 	@scripts/need /usr/lib/python3/dist-packages/stem python3-stem
+
+tools-docker:
+	@scripts/need mmdebstrap mmdebstrap
+	@scripts/need docker docker.io
+	@scripts/need curl curl
+	@scripts/need docker-compose docker-compose
+	@$(ROOT) docker info >/dev/null || { echo "Docker's daemon does not answer" >&2; exit 1; }
 
 tools-bench:
 	@scripts/need socat socat

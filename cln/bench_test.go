@@ -63,7 +63,7 @@ func BenchmarkBacklog(b *testing.B) {
 		r, s := cln.NewReceiver(w.bob, cln.ReceiverOptions{}), &counter{full: n, done: make(chan struct{})}
 		ctx, cancel := contextOf(b)
 		ended := make(chan error, 1)
-		go func() { ended <- r.Run(ctx, 0, s) }()
+		go func() { ended <- r.Run(ctx, paystream.Position{}, s) }()
 		<-s.done
 		cancel()
 		<-ended
@@ -87,7 +87,7 @@ func BenchmarkPush(b *testing.B) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- cln.NewReceiver(w.bob, cln.ReceiverOptions{}).Run(ctx, 0, arrival(arrived))
+		ended <- cln.NewReceiver(w.bob, cln.ReceiverOptions{}).Run(ctx, paystream.Position{}, arrival(arrived))
 	}()
 	var late samples
 	for b.Loop() {

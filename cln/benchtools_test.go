@@ -43,6 +43,8 @@ func (c *counter) Deliver(_ context.Context, batch []paystream.Settlement) error
 	return nil
 }
 
+func (c *counter) Rewind(context.Context, paystream.Position) error { return nil }
+
 // arrival is a sink that tells when something came.
 type arrival chan time.Time
 
@@ -57,6 +59,8 @@ func (a arrival) Deliver(ctx context.Context, batch []paystream.Settlement) erro
 	}
 	return nil
 }
+
+func (a arrival) Rewind(context.Context, paystream.Position) error { return nil }
 
 func contextOf(b *testing.B) (context.Context, context.CancelFunc) {
 	return context.WithCancel(b.Context())

@@ -18,6 +18,7 @@ type Client struct {
 
 	mu     sync.Mutex // protects what follows
 	conn   *jrpc2.Client
+	dialed uint64 // connections made so far
 	closed bool
 }
 
@@ -111,7 +112,19 @@ func (c *Client) connect(ctx context.Context) (*jrpc2.Client, error) {
 		return nil, err
 	}
 	c.conn = jrpc2.NewClient(newWire(conn), nil)
+	c.dialed++
 	return c.conn, nil
+}
+
+// connection numbers the connection that the next call will use, made now if there is none. The node may have been
+// started again, as another one, since an earlier number.
+func (c *Client) connection(ctx context.Context) (uint64, error) {
+	if _, err := c.connect(ctx); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dialed, nil
 }
 
 func (c *Client) forget(conn *jrpc2.Client) {

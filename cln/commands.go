@@ -34,9 +34,14 @@ type Offer struct {
 }
 
 // MakeOffer makes an offer for any amount. The same description gives the same offer again, as long as that is active.
-func (c *Client) MakeOffer(ctx context.Context, description string) (Offer, error) {
+// Its paths begin at fronts, if any are given.
+func (c *Client) MakeOffer(ctx context.Context, description string, fronts ...string) (Offer, error) {
 	var v Offer
-	return v, c.Call(ctx, "offer", map[string]any{"amount": "any", "description": description}, &v)
+	params := map[string]any{"amount": "any", "description": description}
+	if len(fronts) > 0 {
+		params["fronting_nodes"] = fronts
+	}
+	return v, c.Call(ctx, "offer", params, &v)
 }
 
 // ListOffers lists the node's offers, all of them.
@@ -167,6 +172,15 @@ func (c *Client) WaitAnyInvoice(ctx context.Context, after uint64, timeout time.
 func (c *Client) InvoiceByLabel(ctx context.Context, label string) (inv Invoice, ok bool, err error) {
 	var v struct{ Invoices []Invoice }
 	if err := c.Call(ctx, "listinvoices", map[string]any{"label": label}, &v); err != nil || len(v.Invoices) == 0 {
+		return Invoice{}, false, err
+	}
+	return v.Invoices[0], true, nil
+}
+
+// InvoiceByHash does so by payment hash.
+func (c *Client) InvoiceByHash(ctx context.Context, hash string) (inv Invoice, ok bool, err error) {
+	var v struct{ Invoices []Invoice }
+	if err := c.Call(ctx, "listinvoices", map[string]any{"payment_hash": hash}, &v); err != nil || len(v.Invoices) == 0 {
 		return Invoice{}, false, err
 	}
 	return v.Invoices[0], true, nil

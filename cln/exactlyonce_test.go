@@ -70,7 +70,7 @@ func TestExactlyOnceOnABadDay(t *testing.T) {
 
 // payUntilSettled does what the wallet's errors say, as a payer would, and returns what went out.
 func payUntilSettled(t *testing.T, wallet *cln.Wallet, req paystream.InvoiceRequest) int64 {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	inv, err := wallet.FetchInvoice(ctx, req)
 	for ; err != nil; inv, err = wallet.FetchInvoice(ctx, req) {

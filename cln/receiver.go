@@ -15,24 +15,37 @@ import (
 // ReceiverOptions of a [Receiver]. The zero value is usable.
 type ReceiverOptions struct {
 	InvoiceExpiry time.Duration    // of BOLT11 invoices; 0 is 15 minutes
+	FrontingNodes []string         // peers that offers begin at, so that payers go through them; none: as the node is configured
 	Now           func() time.Time // nil is time.Now
 	// OnError is told what went wrong with the node or the sink, once when it begins; work goes on. It may be nil.
 	OnError func(error)
+	// OnRestored is told that the node was restored from an older state, once each time. It may be nil.
+	OnRestored func(Restored)
 }
 
 // Receiver follows what a Core Lightning node is paid. Run it once at a time; the other methods may be called meanwhile.
 type Receiver struct {
-	c       *Client
-	now     func() time.Time
-	expiry  time.Duration
-	onError func(error)
-	hint    chan struct{} // ask now, whatever happened
+	c          *Client
+	now        func() time.Time
+	expiry     time.Duration
+	onError    func(error)
+	onRestored func(Restored)
+	fronts     []string
+	hint       chan struct{}      // ask now, whatever happened
+	lost       paystream.Position // that the node did not remember, until it is clear why; follow's own
 
-	mu        sync.Mutex // protects what follows
-	running   bool
-	read      uint64        // the highest pay_index that was read
-	delivered uint64        // the highest that the sink has made durable; read ≥ delivered
-	changed   chan struct{} // closed when one of these changes
+	mu       sync.Mutex // protects what follows
+	progress progress
+	changed  chan struct{} // closed when it changes
+}
+
+// progress is how far a receiver is.
+type progress struct {
+	running    bool
+	read       uint64             // the last pay_index that was read
+	delivered  uint64             // the last that the sink has made durable
+	connection uint64             // on which the node was found to remember what was read before
+	stop       context.CancelFunc // ends the wait for the next payment
 }
 
 var _ paystream.Receiver = (*Receiver)(nil)
@@ -45,7 +58,7 @@ const (
 
 // NewReceiver returns a receiver over the client, which stays the caller's to close.
 func NewReceiver(c *Client, opts ReceiverOptions) *Receiver {
-	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, hint: make(chan struct{}, 1), changed: make(chan struct{})}
+	r := &Receiver{c: c, now: opts.Now, expiry: opts.InvoiceExpiry, onError: opts.OnError, onRestored: opts.OnRestored, fronts: opts.FrontingNodes, hint: make(chan struct{}, 1), changed: make(chan struct{})}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -55,19 +68,24 @@ func NewReceiver(c *Client, opts ReceiverOptions) *Receiver {
 	if r.onError == nil {
 		r.onError = func(error) {}
 	}
+	if r.onRestored == nil {
+		r.onRestored = func(Restored) {}
+	}
 	return r
 }
 
 // Run implements [paystream.Receiver]. It reads on while the sink commits, so that batches grow with the load: one
 // settlement each when little happens, [maxBatch] after an outage.
-func (r *Receiver) Run(ctx context.Context, from uint64, sink paystream.Sink) error {
-	if err := r.start(from); err != nil {
+//
+// Whenever the node was reached anew it is asked whether it remembers what was followed: see [Restored].
+func (r *Receiver) Run(ctx context.Context, from paystream.Position, sink paystream.Sink) error {
+	if err := r.start(from.PayIndex); err != nil {
 		return err
 	}
-	defer r.set(func() { r.running = false })
+	defer r.set(func(s *progress) { s.running = false })
 	queue := make(chan paystream.Settlement, readAhead)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.follow(ctx, from, queue) })
+	g.Go(func() error { return r.follow(ctx, from, queue, sink) })
 	g.Go(func() error { return r.deliver(ctx, queue, sink) })
 	return g.Wait()
 }
@@ -84,24 +102,24 @@ func (r *Receiver) Look() {
 func (r *Receiver) start(from uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running {
+	if r.progress.running {
 		return errors.New("lightning: the receiver runs already")
 	}
-	r.running, r.read, r.delivered = true, from, from
+	r.progress = progress{running: true, read: from, delivered: from}
 	return nil
 }
 
 // follow reads settlements in order, and asks again after whatever happened.
-func (r *Receiver) follow(ctx context.Context, last uint64, queue chan<- paystream.Settlement) error {
+func (r *Receiver) follow(ctx context.Context, last paystream.Position, queue chan<- paystream.Settlement, sink paystream.Sink) error {
 	var pause backoff
 	for ctx.Err() == nil {
-		inv, err := r.next(ctx, last)
+		inv, err := r.next(ctx, &last, sink)
 		switch {
 		case ctx.Err() != nil:
-		case HasCode(err, CodeWaitTimeout):
+		case HasCode(err, CodeWaitTimeout), errors.Is(err, errReconnected):
 			pause.reset()
-		case err == nil && inv.PayIndex <= last:
-			err = fmt.Errorf("lightning: waitanyinvoice: asked for what follows %d, got %d", last, inv.PayIndex)
+		case err == nil && inv.PayIndex <= last.PayIndex:
+			err = fmt.Errorf("lightning: waitanyinvoice: asked for what follows %d, got %d", last.PayIndex, inv.PayIndex)
 			fallthrough
 		case err != nil:
 			if pause.first() {
@@ -110,10 +128,12 @@ func (r *Receiver) follow(ctx context.Context, last uint64, queue chan<- paystre
 			pause.waitFor(ctx, r.hint)
 		default:
 			pause.reset()
-			last = inv.PayIndex
-			r.set(func() { r.read = last })
+			r.sawAfterLoss(inv, last.PayIndex)
+			s := settlement(inv)
+			last = s.Position()
+			r.set(func(p *progress) { p.read = last.PayIndex })
 			select {
-			case queue <- settlement(inv):
+			case queue <- s:
 			case <-ctx.Done():
 			}
 		}
@@ -121,11 +141,39 @@ func (r *Receiver) follow(ctx context.Context, last uint64, queue chan<- paystre
 	return ctx.Err()
 }
 
-// next waits for the next settlement. A node that does not even say that it timed out is given up on.
-func (r *Receiver) next(ctx context.Context, last uint64) (Invoice, error) {
+// errReconnected says that the node has to be looked at anew before anything that it says counts.
+var errReconnected = errors.New("lightning: the node was reached anew")
+
+// next waits for the next settlement after last, which a node that was reached anew may move. A node that does not even
+// say that it timed out is given up on.
+func (r *Receiver) next(ctx context.Context, last *paystream.Position, sink paystream.Sink) (Invoice, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitTurn+10*time.Second)
 	defer cancel()
-	return r.c.WaitAnyInvoice(ctx, last, waitTurn)
+	connection, err := r.c.connection(ctx)
+	if err != nil {
+		return Invoice{}, err
+	}
+	if r.state().connection != connection {
+		if *last, err = r.compare(ctx, *last, sink); err != nil {
+			return Invoice{}, err
+		}
+		if !r.same(ctx, connection) {
+			return Invoice{}, errReconnected // by whom was it answered?
+		}
+	}
+	r.set(func(s *progress) { s.connection, s.stop = connection, cancel })
+	inv, err := r.c.WaitAnyInvoice(ctx, last.PayIndex, waitTurn)
+	stopped := errors.Is(ctx.Err(), context.Canceled)
+	if stopped || (err == nil || HasCode(err, CodeWaitTimeout)) && !r.same(ctx, connection) {
+		return Invoice{}, errReconnected
+	}
+	return inv, err
+}
+
+// same reports whether the client still has the connection.
+func (r *Receiver) same(ctx context.Context, connection uint64) bool {
+	now, err := r.c.connection(ctx)
+	return err == nil && now == connection
 }
 
 // deliver hands over what was read. What the sink refuses it is given again.
@@ -149,7 +197,7 @@ func (r *Receiver) deliver(ctx context.Context, queue <-chan paystream.Settlemen
 			}
 		}
 		pause.reset()
-		r.set(func() { r.delivered = batch[len(batch)-1].PayIndex })
+		r.set(func(s *progress) { s.delivered = batch[len(batch)-1].PayIndex })
 	}
 }
 
@@ -176,34 +224,49 @@ func gather(ctx context.Context, queue <-chan paystream.Settlement) (batch []pay
 // answer is no, and waits until all that was read is delivered. The time that it returns is the one at which it asked.
 func (r *Receiver) Sync(ctx context.Context) (time.Time, error) {
 	for {
-		read, _, running := r.state()
-		if !running {
+		was := r.state()
+		if !was.running {
 			return time.Time{}, fmt.Errorf("%w: the receiver does not run", paystream.ErrUnavailable)
 		}
 		asked := r.now()
-		inv, err := r.c.WaitAnyInvoice(ctx, read, 0)
-		switch {
-		case HasCode(err, CodeWaitTimeout):
-			return asked, r.until(ctx, func(_, delivered uint64) bool { return delivered >= read })
-		case err != nil:
+		inv, err := r.c.WaitAnyInvoice(ctx, was.read, 0)
+		if err != nil && !HasCode(err, CodeWaitTimeout) {
 			return time.Time{}, fmt.Errorf("%w: %w", paystream.ErrUnavailable, err)
 		}
-		if err := r.until(ctx, func(read, _ uint64) bool { return read >= inv.PayIndex }); err != nil {
+		connection, cerr := r.c.connection(ctx)
+		switch {
+		case cerr != nil:
+			return time.Time{}, fmt.Errorf("%w: %w", paystream.ErrUnavailable, cerr)
+		case was.connection != connection: // what was read may not be what this node counts
+			if was.stop != nil {
+				was.stop()
+			}
+			r.Look()
+			err = r.until(ctx, func(s progress) bool { return s.connection >= connection })
+		case err == nil:
+			err = r.until(ctx, func(s progress) bool { return s.read >= inv.PayIndex || s.connection != connection })
+		default: // nothing more
+			err = r.until(ctx, func(s progress) bool { return s.delivered >= was.read || s.connection != connection })
+			if err == nil && r.state().connection == connection {
+				return asked, nil
+			}
+		}
+		if err != nil {
 			return time.Time{}, err
 		}
 	}
 }
 
 // until waits for the receiver to have come so far.
-func (r *Receiver) until(ctx context.Context, ok func(read, delivered uint64) bool) error {
+func (r *Receiver) until(ctx context.Context, ok func(progress) bool) error {
 	for {
 		r.mu.Lock()
-		read, delivered, running, changed := r.read, r.delivered, r.running, r.changed
+		is, changed := r.progress, r.changed
 		r.mu.Unlock()
 		switch {
-		case ok(read, delivered):
+		case ok(is):
 			return nil
-		case !running:
+		case !is.running:
 			return fmt.Errorf("%w: the receiver has stopped", paystream.ErrUnavailable)
 		}
 		select {
@@ -214,16 +277,16 @@ func (r *Receiver) until(ctx context.Context, ok func(read, delivered uint64) bo
 	}
 }
 
-func (r *Receiver) state() (read, delivered uint64, running bool) {
+func (r *Receiver) state() progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.read, r.delivered, r.running
+	return r.progress
 }
 
-func (r *Receiver) set(change func()) {
+func (r *Receiver) set(change func(*progress)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	change()
+	change(&r.progress)
 	close(r.changed)
 	r.changed = make(chan struct{})
 }

@@ -3,6 +3,7 @@ package cln
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,9 @@ import (
 func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error) {
 	if strings.ContainsFunc(description, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' }) {
 		return Offer{}, errors.New("an offer's description has no control characters, quotes or backslashes")
+	}
+	if err := r.canFront(ctx); err != nil {
+		return Offer{}, err
 	}
 	all, err := r.Offers(ctx, description)
 	if err != nil {
@@ -48,7 +52,7 @@ func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error)
 		}
 		return o, nil
 	}
-	o, err := r.c.MakeOffer(ctx, description)
+	o, err := r.c.MakeOffer(ctx, description, r.fronts...)
 	o.Description = description
 	return o, unavailable(err)
 }
@@ -56,8 +60,14 @@ func (r *Receiver) Offer(ctx context.Context, description string) (Offer, error)
 // leadsHere reports whether one who has an offer finds the way to the node: by its key, or by a path over a peer.
 func (r *Receiver) leadsHere(ctx context.Context, o Offer) (bool, error) {
 	d, err := r.c.Decode(ctx, o.Bolt12)
-	if err != nil || len(d.OfferPaths) == 0 {
-		return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	if len(r.fronts) > 0 && !beginsAt(d.OfferPaths, r.fronts) {
+		return false, nil
+	}
+	if len(d.OfferPaths) == 0 {
+		return true, nil
 	}
 	channels, err := r.c.ListChannels(ctx)
 	if err != nil {
@@ -67,6 +77,51 @@ func (r *Receiver) leadsHere(ctx context.Context, o Offer) (bool, error) {
 		return p.FirstNodeID == "" || // a channel stands for it
 			slices.ContainsFunc(channels, func(c Channel) bool { return c.PeerID == p.FirstNodeID })
 	}), nil
+}
+
+// Resolve has the node find the offer behind a BIP 353 name.
+func (r *Receiver) Resolve(ctx context.Context, name string) (offer string, err error) {
+	offer, err = r.c.FetchBIP353(ctx, name)
+	return offer, unavailable(err)
+}
+
+// beginsAt reports whether an offer's paths begin at these nodes, at all of them and no other.
+func beginsAt(paths []OfferPath, fronts []string) bool {
+	for _, p := range paths {
+		if !slices.Contains(fronts, p.FirstNodeID) {
+			return false
+		}
+	}
+	for _, f := range fronts {
+		if !slices.ContainsFunc(paths, func(p OfferPath) bool { return p.FirstNodeID == f }) {
+			return false
+		}
+	}
+	return true
+}
+
+// canFront refuses fronting nodes that the node cannot be reached through, or does not know what to do with.
+func (r *Receiver) canFront(ctx context.Context) error {
+	if len(r.fronts) == 0 {
+		return nil
+	}
+	usage, err := r.c.usage(ctx, "offer")
+	if err != nil {
+		return unavailable(err)
+	}
+	if !slices.Contains(usage, "[fronting_nodes]") {
+		return errors.New("fronting nodes: this node's offers cannot begin at a peer, which takes Core Lightning 26.04 or newer")
+	}
+	channels, err := r.c.ListChannels(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	for _, f := range r.fronts {
+		if !slices.ContainsFunc(channels, func(c Channel) bool { return c.PeerID == f }) {
+			return fmt.Errorf("fronting nodes: the node has no channel with %.16q…", f)
+		}
+	}
+	return nil
 }
 
 // Offers lists the node's offers whose description begins with prefix, disabled

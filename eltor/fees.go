@@ -18,7 +18,7 @@ type Fees struct {
 }
 
 // Run implements paystream.Receiver.
-func (f Fees) Run(ctx context.Context, from uint64, sink paystream.Sink) error {
+func (f Fees) Run(ctx context.Context, from paystream.Position, sink paystream.Sink) error {
 	return f.Receiver.Run(ctx, from, feeSink{sink, f})
 }
 

@@ -8,6 +8,10 @@ import (
 	"github.com/el-tor/tops/internal/tor"
 )
 
+// suspect is for how long nothing is believed after a line that is no event: what
+// follows it may have been said by the same stranger.
+const suspect = 50 * time.Millisecond
+
 // Pauses between attempts to connect.
 const (
 	minPause = 100 * time.Millisecond
@@ -19,7 +23,8 @@ const (
 func (c *Carrier) listen(ctx context.Context) {
 	pause, lost := minPause, false
 	for ctx.Err() == nil {
-		conn, err := tor.DialLines(ctx, c.cfg.Options, EventName, c.line)
+		e := ears{c: c}
+		conn, err := tor.DialLines(ctx, c.cfg.Options, EventName, e.line)
 		if err == nil {
 			pause, lost = minPause, false
 			select {
@@ -44,18 +49,34 @@ func (c *Carrier) listen(ctx context.Context) {
 	}
 }
 
-// line takes one line of tor's. Doubled ones, and those whose circuit is not there,
-// are found later.
-func (c *Carrier) line(raw []byte) {
+// ears is what one connection has heard.
+type ears struct {
+	c   *Carrier
+	bad time.Time // when the last line came that was no event
+}
+
+// line takes one line of tor's. Doubled ones are the carrier's to find.
+func (e *ears) line(raw []byte) {
 	ev, err := ParseEvent(string(raw))
-	if err != nil || (ev.Circuit == 0) != (c.cfg.Fork.Dialect == A) { // or the other dialect's form
-		c.count(func(s *Stats) { s.Malformed++ })
+	now := time.Now()
+	if err == nil && now.Sub(e.bad) < suspect {
+		e.c.count(func(s *Stats) { s.Injected++ })
+		return
+	}
+	if err != nil {
+		e.bad = now
+		e.c.count(func(s *Stats) { s.Malformed++ })
+		return
+	}
+	if ev.Circuit == 0 && e.c.cfg.Fork.Dialect == B || ev.Circuit != 0 && e.c.cfg.Fork.Dialect == A {
+		e.bad = now // the other dialect's form
+		e.c.count(func(s *Stats) { s.Malformed++ })
 		return
 	}
 	select {
-	case c.heard <- ev:
+	case e.c.heard <- ev:
 	default:
-		c.count(func(s *Stats) { s.Dropped++ })
+		e.c.count(func(s *Stats) { s.Dropped++ })
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *conn) tunnel(ctx context.Context, req request) error {
 	if err := c.authorize(ctx, h); err != nil {
 		return err
 	}
-	c.server.welcome(c)
+	c.server.room.welcome(c)
 
 	conn, err := c.dial(ctx, target)
 	if err != nil {
@@ -69,8 +69,17 @@ func (c *conn) tunnel(ctx context.Context, req request) error {
 }
 
 // dial connects to the target, unless the connection is cut meanwhile: a pay
-// stream that was stopped needs no target any more.
+// stream that was stopped needs no target any more. Those who have paid nothing yet
+// share a few places, or slow targets would cost them nothing and the others theirs.
 func (c *conn) dial(ctx context.Context, target Target) (*net.TCPConn, error) {
+	if m := c.meter.Load(); m == nil || !m.paid(c.server.freeBytes) {
+		select {
+		case c.server.newcomerDials <- struct{}{}:
+			defer func() { <-c.server.newcomerDials }()
+		default:
+			return nil, &paystream.Busy{RetryAfter: time.Second, Reason: "too many targets are being connected to for those who have not paid yet"}
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {

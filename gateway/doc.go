@@ -43,7 +43,12 @@
 //
 // With [Config.Uplink] there is a second thing to take before a chunk is read: a
 // turn. The uplink is shared between pay streams, not connections, and max-min
-// fairly: what one pay stream leaves goes to the others.
+// fairly: what one pay stream leaves goes to the others. Those that have paid
+// nothing yet share the part of one.
+//
+// They come last in everything else, too: when there are too many connections
+// theirs go first, and they share a few places for targets that make themselves
+// wait. So the free bytes of strangers cost those who pay as little as can be.
 //
 // # The exit
 //

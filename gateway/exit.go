@@ -26,7 +26,7 @@ type ExitConfig struct {
 	Relay  func(netip.AddrPort) bool // whether it is a relay's OR port
 
 	Resolver    Resolver      // a [DNS] that asks the system's name servers, if nil
-	Lookups     int           // at once, 512
+	Lookups     int           // at once, 1024
 	DNSTimeout  time.Duration // for one name, 10 s
 	DialTimeout time.Duration // for one target, names and all its addresses, 20 s
 }
@@ -48,7 +48,7 @@ func NewExit(cfg ExitConfig) (*Exit, error) {
 	}
 	cfg.DNSTimeout = cmp.Or(cfg.DNSTimeout, 10*time.Second)
 	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 20*time.Second)
-	return &Exit{cfg: cfg, lookups: make(chan struct{}, cmp.Or(cfg.Lookups, 512))}, nil
+	return &Exit{cfg: cfg, lookups: make(chan struct{}, cmp.Or(cfg.Lookups, 1024))}, nil
 }
 
 // control looks at the address that the socket is about to be connected to: the

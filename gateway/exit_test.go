@@ -80,16 +80,21 @@ func listenAt(t *testing.T, addr string) (ln *net.TCPListener, came func() bool)
 	}
 	t.Cleanup(func() { l.Close() })
 	eventually(t, addr+" works", func() bool { // the kernel takes a moment to make an IPv6 address usable
-		c, err := net.DialTimeout("tcp", addr, 20*time.Millisecond)
+		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err != nil {
 			return false
 		}
 		defer c.Close()
-		own, err := l.Accept()
-		if err == nil {
+		for { // whoever gave up before came before this one
+			own, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
 			own.Close()
+			if own.RemoteAddr().String() == c.LocalAddr().String() {
+				return true
+			}
 		}
-		return err == nil && own.RemoteAddr().String() == c.LocalAddr().String()
 	})
 	return l.(*net.TCPListener), func() bool {
 		own, err := net.Dial("tcp", addr) // whoever came, came before this one

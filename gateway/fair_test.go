@@ -80,6 +80,51 @@ func TestFairnessBetweenPayStreams(t *testing.T) {
 	}
 }
 
+// Pay streams that have paid nothing share the part of one, however many they are.
+func TestNewcomersShareOnePart(t *testing.T) {
+	const riders, uplink = 20, 2_000_000
+	w := newWorld(t, func(c *gateway.Config) { c.Uplink = uplink })
+	go sendForEver(w.target)
+	w.payee.free = testTerms.FreeBytes
+	var readers sync.WaitGroup
+	t.Cleanup(readers.Wait) // after all are closed
+	download := func(h paystream.PaymentIDHash) {
+		c, err := w.client.Connect(t.Context(), h, "example.com:443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		readers.Go(func() { io.Copy(io.Discard, onlyReader{c}) })
+	}
+	var all []paystream.Handle
+	for range riders {
+		h := paystream.NewPreimage().Hash()
+		if _, err := w.client.Open(t.Context(), paystream.Intent{Hash: h, TermsHash: testTerms.Hash()}); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, h.Handle())
+		download(h)
+	}
+	w.open(t)
+	w.server.Allow(w.hash.Handle(), 1<<40)
+	download(w.hash)
+	used := func() (free, paid int64) {
+		for _, h := range all {
+			free += w.server.Used(h)
+		}
+		return free, w.server.Used(w.hash.Handle())
+	}
+	free, paid := used()
+	<-time.After(2 * time.Second) // the length of the measurement
+	f, p := used()
+	free, paid = f-free, p-paid
+	share := float64(paid) / float64(free+paid)
+	t.Logf("who pays got %.2f of the uplink beside %d who do not: %d and %d kB", share, riders, paid/1000, free/1000)
+	if share < 0.25 || free == 0 { // a busy machine disturbs it; one of 21 equal parts would be 0.05
+		t.Errorf("who pays got %.2f of it, want about a half", share)
+	}
+}
+
 // onlyReader hides what else a connection could do.
 type onlyReader struct{ io.Reader }
 

@@ -32,7 +32,7 @@ type node struct {
 	paid  chan paystream.Settlement
 }
 
-func (n *node) Run(ctx context.Context, _ uint64, sink paystream.Sink) error {
+func (n *node) Run(ctx context.Context, _ paystream.Position, sink paystream.Sink) error {
 	for {
 		select {
 		case s := <-n.paid:

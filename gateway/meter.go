@@ -16,6 +16,7 @@ type meter struct {
 	allowed int64 // how much may be tunnelled in all
 	used    int64 // how much was, what is being read this moment included
 	stopped bool
+	hasPaid bool   // known to have
 	next    *meter // the pay stream that continues this one and has its connections
 	busy    *busy  // nil until the first connection
 }
@@ -59,6 +60,24 @@ func (m *meter) take(n int64) (from *meter, got int64, wait <-chan struct{}) {
 		b.wake = make(chan struct{})
 	}
 	return m, 0, b.wake
+}
+
+// paid reports whether the pay stream, or the one that continues it, may tunnel
+// more than is free: something was paid for it then.
+func (m *meter) paid(freeBytes func() int64) bool {
+	m.mu.Lock()
+	known, allowed := m.hasPaid || m.next != nil, m.allowed
+	m.mu.Unlock()
+	if known {
+		return true
+	}
+	if allowed <= freeBytes() { // asks the payee: under no lock
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hasPaid = true
+	return true
 }
 
 func (m *meter) busyLocked() *busy {

@@ -98,7 +98,7 @@ func (c *conn) show(ctx context.Context, payee Payee, h paystream.PaymentIDHash)
 		return nil
 	}
 	if err == nil {
-		c.server.welcome(c)
+		c.server.room.welcome(c)
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -56,8 +55,9 @@ type Config struct {
 	Conns          int           // at once, 16384; a tunnel has two descriptors, and up to four more while an end does not read
 	Unauthorized   int           // of them without a pay stream, 512
 	PayStreamConns int           // of one pay stream, 128
+	NewcomerDials  int           // targets being looked up and connected to for all pay streams together that have paid nothing yet, 256
 	PayStreamRate  int           // new tunnels of one pay stream, a second, 32; twice that in a burst
-	Uplink         int64         // bytes a second for all tunnels together, shared fairly between pay streams; 0: no limit
+	Uplink         int64         // bytes a second for all tunnels together, shared fairly between pay streams, and those that have paid nothing count as one; 0: no limit
 	HeadTimeout    time.Duration // for one request, 5 s
 	PayeeTimeout   time.Duration // for the payee's answer, 20 s
 	IdleTimeout    time.Duration // of a tunnel on which nothing moves, 10 min to twice that
@@ -73,12 +73,13 @@ type Server struct {
 	cfg Config
 	meters
 	uplink *uplink // nil if it has no limit
+	first  flow    // the part of the uplink that pay streams share which have paid nothing yet
 	payee  atomic.Pointer[Payee]
 	stats  stats
 
-	connsMu sync.Mutex
-	conns   map[*conn]*list.Element // nil for those that have shown a pay stream
-	fresh   list.List               // of *conn that have not, oldest first
+	newcomerDials chan struct{} // holds a token for each that is under way
+
+	room    room
 	serving sync.WaitGroup
 }
 
@@ -89,6 +90,7 @@ func NewServer(cfg Config) *Server {
 	cfg.Conns = cmp.Or(cfg.Conns, 16384)
 	cfg.Unauthorized = cmp.Or(cfg.Unauthorized, 512)
 	cfg.PayStreamConns = cmp.Or(cfg.PayStreamConns, 128)
+	cfg.NewcomerDials = cmp.Or(cfg.NewcomerDials, 256)
 	cfg.PayStreamRate = cmp.Or(cfg.PayStreamRate, 32)
 	cfg.HeadTimeout = cmp.Or(cfg.HeadTimeout, 5*time.Second)
 	cfg.PayeeTimeout = cmp.Or(cfg.PayeeTimeout, 20*time.Second)
@@ -99,7 +101,8 @@ func NewServer(cfg Config) *Server {
 	if cfg.Failed == nil {
 		cfg.Failed = func(error) {}
 	}
-	s := &Server{cfg: cfg, meters: meters{by: make(map[paystream.Handle]*meter)}, conns: make(map[*conn]*list.Element)}
+	s := &Server{cfg: cfg, meters: meters{by: make(map[paystream.Handle]*meter)}, room: newRoom(cfg.Unauthorized, cfg.Conns),
+		newcomerDials: make(chan struct{}, cfg.NewcomerDials)}
 	if cfg.Uplink > 0 {
 		s.uplink = newUplink(cfg.Uplink)
 	}
@@ -119,7 +122,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.cutting.Wait()
 	defer s.serving.Wait()
-	defer s.closeAll()
+	defer s.room.cutAll()
 	defer cancel()
 	defer ln.Close()
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
@@ -157,48 +160,22 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 		return
 	}
 	c := &conn{server: s, tcp: tcp, done: make(chan struct{})}
-	s.enter(c)
+	s.room.enter(c, s.freeBytes, s.stats.refuse)
 	s.serving.Go(func() {
-		defer s.leave(c)
+		defer s.room.leave(c)
+		defer s.detach(c)
+		defer c.close()
 		c.serve(ctx)
 	})
 }
 
-// enter makes room: the oldest connection without a pay stream goes first. When
-// all have one, the new one waits for nobody and goes itself.
-func (s *Server) enter(c *conn) {
-	s.connsMu.Lock()
-	defer s.connsMu.Unlock()
-	s.conns[c] = s.fresh.PushBack(c)
-	if s.fresh.Len() > s.cfg.Unauthorized || len(s.conns) > s.cfg.Conns {
-		s.fresh.Remove(s.fresh.Front()).(*conn).cut()
-		s.stats.refuse(RefusedRoom)
+// flow is the meter's part of the uplink.
+func (s *Server) flow(m *meter) *flow {
+	if !m.paid(s.freeBytes) {
+		return &s.first
 	}
+	return m.flow()
 }
 
-// welcome takes a connection out of those that go first.
-func (s *Server) welcome(c *conn) {
-	s.connsMu.Lock()
-	defer s.connsMu.Unlock()
-	if e := s.conns[c]; e != nil {
-		s.fresh.Remove(e)
-		s.conns[c] = nil
-	}
-}
-
-func (s *Server) leave(c *conn) {
-	c.close()
-	s.detach(c)
-	s.welcome(c)
-	s.connsMu.Lock()
-	defer s.connsMu.Unlock()
-	delete(s.conns, c)
-}
-
-func (s *Server) closeAll() {
-	s.connsMu.Lock()
-	defer s.connsMu.Unlock()
-	for c := range s.conns {
-		c.cut()
-	}
-}
+// freeBytes is what a pay stream may tunnel that has paid nothing.
+func (s *Server) freeBytes() int64 { return (*s.payee.Load()).Terms().FreeBytes }

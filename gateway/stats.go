@@ -27,7 +27,7 @@ const (
 	RefusedRequest  Refusal = "request"  // not the protocol
 	RefusedFailed   Refusal = "failed"   // the relay's own trouble
 	RefusedStranger Refusal = "stranger" // a connection that is not from our own tor
-	RefusedRoom     Refusal = "room"     // had no pay stream when room was short
+	RefusedRoom     Refusal = "room"     // nothing was paid for it when room was short
 )
 
 // Refusals lists every reason there is.
@@ -54,12 +54,9 @@ type stats struct {
 
 // Stats is what the gateway has done.
 func (s *Server) Stats() Stats {
-	s.connsMu.Lock()
-	conns := len(s.conns)
-	s.connsMu.Unlock()
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
-	return Stats{Connections: conns, Tunnels: s.stats.tunnels.Load(), Tunnelled: s.stats.tunnelled.Load(),
+	return Stats{Connections: s.room.len(), Tunnels: s.stats.tunnels.Load(), Tunnelled: s.stats.tunnelled.Load(),
 		Refused: maps.Clone(s.stats.refused)}
 }
 

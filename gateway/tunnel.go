@@ -107,7 +107,7 @@ func (t *tunnel) takeTurn(n int64) (*meter, int64) {
 	if n == 0 {
 		return m, 0
 	}
-	given := u.take(m.flow(), n, t.done)
+	given := u.take(t.server.flow(m), n, t.done)
 	if given < n {
 		m.giveBack(n - given)
 	}

@@ -45,7 +45,7 @@ func benchmarkCommit(b *testing.B, callers int) {
 					return
 				}
 				start := time.Now()
-				_, err := l.CommitPayee(b.Context(), paystream.PayeeBatch{PayIndex: uint64(n),
+				_, err := l.CommitPayee(b.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: uint64(n)},
 					Bookings: []paystream.Booking{journaltest.Credit(n, streams[c].Handle, 1000)}})
 				if err != nil {
 					b.Error(err)

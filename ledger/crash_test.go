@@ -154,7 +154,7 @@ func child(path string) error {
 	}
 	r := journaltest.PayeeStream(0)
 	for n := int(st.PayIndex) + 1; ; n++ {
-		_, err := l.CommitPayee(ctx, paystream.PayeeBatch{PayIndex: uint64(n), Streams: []paystream.PayeeRecord{r},
+		_, err := l.CommitPayee(ctx, paystream.PayeeBatch{Position: paystream.Position{PayIndex: uint64(n)}, Streams: []paystream.PayeeRecord{r},
 			Bookings: []paystream.Booking{journaltest.Credit(n, r.Handle, 1)}})
 		ack("credit", n, err)
 	}

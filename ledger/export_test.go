@@ -17,6 +17,16 @@ func (l *Ledger) FillUp(ctx context.Context, more int) error {
 	})
 }
 
+// Steps is how many steps the schema has.
+func Steps() int { return len(schema) }
+
+// OnlySteps makes the schema that of an older tops, until undo.
+func OnlySteps(n int) (undo func()) {
+	all := schema
+	schema = schema[:n:n]
+	return func() { schema = all }
+}
+
 // AddStep adds a step to the schema, as a newer version of tops has one, until
 // undo.
 func AddStep(step string) (undo func()) {

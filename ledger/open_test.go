@@ -162,7 +162,7 @@ func TestAfterClose(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 1}); !errors.Is(err, ledger.ErrClosed) {
+	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: 1}}); !errors.Is(err, ledger.ErrClosed) {
 		t.Errorf("a commit after Close: %v, want ErrClosed", err)
 	}
 	if _, err := l.LoadPayer(t.Context()); err == nil {
@@ -178,7 +178,7 @@ func TestReopenedRemembersEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := journaltest.PayeeStream(1)
-	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 7, Streams: []paystream.PayeeRecord{r},
+	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: 7}, Streams: []paystream.PayeeRecord{r},
 		Bookings: []paystream.Booking{journaltest.Credit(7, r.Handle, 1000)}}); err != nil {
 		t.Fatal(err)
 	}

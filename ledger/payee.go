@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,10 +77,11 @@ func commitPayee(s *statements, b paystream.PayeeBatch) (known []string, err err
 			return nil, err
 		}
 	}
-	if b.PayIndex > 0 {
-		_, err = s.exec(`INSERT INTO cursors (name, position) VALUES ($1, $2)
-			ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE excluded.position > cursors.position`,
-			payIndex, int64(b.PayIndex))
+	if b.PayIndex > 0 || b.Rewind {
+		_, err = s.exec(`INSERT INTO cursors (name, position, payment_hash, paid_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET position = excluded.position, payment_hash = excluded.payment_hash,
+				paid_at = excluded.paid_at WHERE $5 = 1 OR excluded.position > cursors.position`,
+			payIndex, int64(b.PayIndex), b.PaymentHash, nanos(b.PaidAt), oneIf(b.Rewind))
 	}
 	return known, err
 }
@@ -138,13 +140,9 @@ func (l *Ledger) LoadPayee(ctx context.Context, since time.Time) (st paystream.P
 }
 
 func loadPayee(ctx context.Context, tx *sql.Tx, since int64) (st paystream.PayeeState, err error) {
-	var index int64
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(position), 0) FROM cursors WHERE name = $1`, payIndex).
-		Scan(&index); err != nil {
+	if st.Position, err = position(ctx, tx); err != nil {
 		return st, err
 	}
-	st.PayIndex = uint64(index)
-
 	rows, err := tx.QueryContext(ctx, `SELECT handle, payment_id_hash, terms, round_ids, started, elapsed, fee_msat, bytes,
 			state, reason, moved_to, moved_round, continues, continued_by, continued, closed,
 			COALESCE((SELECT SUM(amount_msat) FROM bookings b WHERE b.handle = s.handle AND b.kind = 'credit'), 0)
@@ -164,6 +162,34 @@ func loadPayee(ctx context.Context, tx *sql.Tx, since int64) (st paystream.Payee
 		return t, err
 	})
 	return st, err
+}
+
+// PayeePosition is how far the node's settlements are booked; the zero position
+// if nothing ever was.
+func (l *Ledger) PayeePosition(ctx context.Context) (paystream.Position, error) {
+	at, err := position(ctx, l.db)
+	if err != nil {
+		return at, fmt.Errorf("payee journal: %w", err)
+	}
+	return at, nil
+}
+
+func position(ctx context.Context, q querier) (at paystream.Position, err error) {
+	var index int64
+	err = q.QueryRowContext(ctx, `SELECT position, payment_hash, paid_at FROM cursors WHERE name = $1`, payIndex).
+		Scan(&index, &at.PaymentHash, timeColumn{&at.PaidAt})
+	if errors.Is(err, sql.ErrNoRows) {
+		return paystream.Position{}, nil
+	}
+	at.PayIndex = uint64(index)
+	return at, err
+}
+
+func oneIf(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func scanPayeeStream(row scanner) (r paystream.PayeeRecord, err error) {

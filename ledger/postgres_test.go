@@ -36,7 +36,7 @@ func TestALostCommitIsLookedUp(t *testing.T) {
 			r := journaltest.PayeeStream(1)
 			for n := 1; n <= 10; n++ {
 				p.cutAtCommit(arrives)
-				known, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: uint64(n), Streams: []paystream.PayeeRecord{r},
+				known, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: uint64(n)}, Streams: []paystream.PayeeRecord{r},
 					Bookings: []paystream.Booking{journaltest.Credit(n, r.Handle, 1)}})
 				if err != nil || len(known) > 0 {
 					t.Fatalf("commit %d: %v, %v; want it done, once", n, known, err)
@@ -170,7 +170,7 @@ func TestSchemasAreApart(t *testing.T) {
 	r := journaltest.PayeeStream(1)
 	for n, l := range []*ledger.Ledger{a, b} {
 		for i := range n + 1 { // the same payer at both, with the same hash
-			if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: uint64(i + 1), Streams: []paystream.PayeeRecord{r},
+			if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: uint64(i + 1)}, Streams: []paystream.PayeeRecord{r},
 				Bookings: []paystream.Booking{journaltest.Credit(i+1, r.Handle, 1000)}}); err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func TestTextsThatPostgreSQLRefuses(t *testing.T) {
 	l := open(t, newPlace(t))
 	k := journaltest.Credit(1, "", 1)
 	k.Kind, k.Note, k.Label = paystream.BookedUnclaimed, "a\x00b\xff", strings.Repeat("\x00", 100)
-	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 1, Bookings: []paystream.Booking{k}}); err != nil {
+	if _, err := l.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: 1}, Bookings: []paystream.Booking{k}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -79,7 +79,8 @@ func drawTime(rt *rapid.T) time.Time {
 
 // drawBatch may be one that a journal refuses: it may book a payment twice.
 func drawBatch(rt *rapid.T) (b paystream.PayeeBatch) {
-	b.PayIndex = rapid.Uint64Range(0, 9).Draw(rt, "pay_index")
+	b.PayIndex, b.Rewind = rapid.Uint64Range(0, 9).Draw(rt, "pay_index"), drawSmall(rt, "rewind") == 0
+	b.PaymentHash, b.PaidAt = journaltest.PaymentHash(drawSmall(rt, "at")), drawTime(rt)
 	for range drawSmall(rt, "pay streams") {
 		r := journaltest.PayeeStream(drawSmall(rt, "pay stream"))
 		r.Start, r.Closed, r.MovedTo = drawTime(rt), drawTime(rt), drawTime(rt)

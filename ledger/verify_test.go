@@ -45,7 +45,11 @@ func TestVerifyFindsForgeries(t *testing.T) {
 
 func edit(t *testing.T, path, statement string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	driver := "sqlite"
+	if ledger.IsURL(path) {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestARefusedBatchHurtsNobodyElse(t *testing.T) {
 			for n := range commits {
 				k := journaltest.Credit(c*commits+n+1, r.Handle, 1)
 				refuse := n%3 == 2
-				b := paystream.PayeeBatch{PayIndex: k.PayIndex, Streams: []paystream.PayeeRecord{r}, Bookings: []paystream.Booking{k}}
+				b := paystream.PayeeBatch{Position: paystream.Position{PayIndex: k.PayIndex}, Streams: []paystream.PayeeRecord{r}, Bookings: []paystream.Booking{k}}
 				if refuse { // the first booking is in, the second breaks a rule of the database
 					bad := k
 					bad.PaymentHash, bad.AmountMsat = k.PaymentHash+"x", -1

@@ -209,7 +209,7 @@ func (promptNode) DeleteInvoice(context.Context, string) error { return nil }
 // promptNode has nothing to deliver, and says so after a millisecond.
 type promptNode struct{ clock *benchClock }
 
-func (promptNode) Run(ctx context.Context, _ uint64, _ paystream.Sink) error {
+func (promptNode) Run(ctx context.Context, _ paystream.Position, _ paystream.Sink) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -75,8 +75,8 @@ type Payee struct {
 	live       int                       // pay streams that are not over
 	free       int                       // of them, those that have paid for no round yet
 	newcomers  perMinute                 // intents that brought no money
-	payIndex   uint64                    // delivered
-	committed  uint64                    // durable
+	at         Position                  // delivered
+	committed  uint64                    // the pay_index that is durable
 	node       nodeWatch
 
 	wake  chan struct{} // the agenda has a new first entry

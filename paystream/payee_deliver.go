@@ -2,6 +2,7 @@ package paystream
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -13,27 +14,46 @@ func (p *Payee) Deliver(ctx context.Context, batch []Settlement) error {
 	defer p.books.Unlock()
 
 	p.mu.Lock()
-	last := p.payIndex
+	last := p.at
 	committed := p.committed
 	p.mu.Unlock()
 
 	var ours []Settlement
 	for _, s := range batch {
-		if s.PayIndex <= last {
+		if s.PayIndex <= last.PayIndex {
 			continue
 		}
-		last = s.PayIndex
+		last = s.Position()
 		if p.isOurs(s) {
 			ours = append(ours, s)
 		}
 	}
-	if len(ours) == 0 && last-committed < unbookedIndexes {
+	if len(ours) == 0 && last.PayIndex-committed < unbookedIndexes {
 		p.mu.Lock()
-		p.payIndex = last
+		p.at = last
 		p.mu.Unlock()
 		return nil
 	}
-	return p.bookLocked(ctx, PayeeBatch{PayIndex: last}, ours)
+	return p.bookLocked(ctx, PayeeBatch{Position: last}, ours)
+}
+
+// Rewind makes Deliver take what follows a position, again or for the first time:
+// a [Sink]. What is booked stays booked, and is booked once.
+func (p *Payee) Rewind(ctx context.Context, to Position) error {
+	p.books.Lock()
+	defer p.books.Unlock()
+	if err := p.reread(ctx); err != nil {
+		return err
+	}
+	if _, err := p.cfg.Journal.CommitPayee(context.WithoutCancel(ctx), PayeeBatch{Position: to, Rewind: true}); err != nil {
+		p.doubt = true
+		signal(p.write)
+		return fmt.Errorf("journal where the node counts from again: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.committed = to, to.PayIndex
+	return nil
 }
 
 // unbookedIndexes is how far the pay_index may run ahead of the journal over
@@ -86,7 +106,7 @@ func (p *Payee) bookLocked(ctx context.Context, b PayeeBatch, todo []Settlement)
 			s.journalled = true
 		}
 		if b.PayIndex > 0 {
-			p.payIndex, p.committed = b.PayIndex, b.PayIndex
+			p.at, p.committed = b.Position, b.PayIndex
 		}
 		todo = p.creditLocked(b.Bookings, known)
 		p.mu.Unlock()

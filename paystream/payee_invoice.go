@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/el-tor/tops/policies"
 )
 
 // maxInvoices bounds how often a pay stream may change its mind about a round's
@@ -20,8 +22,12 @@ func (p *Payee) Invoice(ctx context.Context, h PaymentIDHash, round int, amountM
 	if s == nil {
 		return "", ErrUnknown
 	}
-	return p.invoice(ctx, s, round, amountMsat, "TOPS pay stream")
+	return p.invoice(ctx, s, round, amountMsat, InvoiceDescription(s.tariff.Terms))
 }
+
+// InvoiceDescription is that of a relay's plain invoices, which tells them from those
+// of another relay at the same node.
+func InvoiceDescription(t policies.Terms) string { return "TOPS relay " + t.Relay }
 
 // InvoiceForNote is Invoice for who knows no more than a note: the payer of a
 // Lightning Address. The description is what the invoice commits to.

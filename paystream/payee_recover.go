@@ -14,7 +14,7 @@ func (p *Payee) Recover(ctx context.Context) error {
 		return fmt.Errorf("load the payee's journal: %w", err)
 	}
 	p.mu.Lock()
-	p.payIndex, p.committed = state.PayIndex, state.PayIndex
+	p.at, p.committed = state.Position, state.PayIndex
 	b := PayeeBatch{Terms: p.recoverTermsLocked(state.Terms, now)}
 	var changed []*payeeStream
 	for _, r := range state.Streams {
@@ -85,7 +85,7 @@ func (p *Payee) reread(ctx context.Context) error {
 	p.tieLocked(state.Streams)
 	clear(p.unclaimed)
 	p.recoverUnclaimedLocked(state.Unclaimed)
-	p.payIndex, p.committed = state.PayIndex, state.PayIndex
+	p.at, p.committed = state.Position, state.PayIndex
 	p.noteLocked(changed)
 	p.doubt = false
 	return nil

@@ -24,7 +24,7 @@ const (
 // Checkpoint afterwards.
 func (p *Payee) Run(ctx context.Context) error {
 	p.mu.Lock()
-	from := p.payIndex
+	from := p.at
 	p.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.cfg.Receiver.Run(ctx, from, p) })

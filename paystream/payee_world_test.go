@@ -93,8 +93,8 @@ func (n *fakeNode) setAway(away bool) { n.set(func() { n.away = away }) }
 func (n *fakeNode) setLazy(lazy bool) { n.set(func() { n.lazy = lazy }) }
 
 // Run delivers like the real receiver: what the sink refuses it is given again.
-func (n *fakeNode) Run(ctx context.Context, from uint64, sink paystream.Sink) error {
-	n.set(func() { n.running, n.delivered, n.wanted = true, int(from), 0 })
+func (n *fakeNode) Run(ctx context.Context, from paystream.Position, sink paystream.Sink) error {
+	n.set(func() { n.running, n.delivered, n.wanted = true, int(from.PayIndex), 0 })
 	defer n.set(func() { n.running = false })
 	for {
 		var batch []paystream.Settlement

@@ -12,7 +12,7 @@ import (
 type PayeeJournal interface {
 	// LoadPayee returns the pay streams that are live or closed after since, the
 	// settlements that are still unclaimed and younger than since, the terms that
-	// were retired after it, and the pay_index up to which everything is booked.
+	// were retired after it, and the position up to which everything is booked.
 	LoadPayee(ctx context.Context, since time.Time) (PayeeState, error)
 
 	// CommitPayee makes a batch durable, all or nothing. It returns the payment
@@ -24,7 +24,7 @@ type PayeeJournal interface {
 
 // PayeeState is what a payee knows after a restart.
 type PayeeState struct {
-	PayIndex  uint64
+	Position
 	Streams   []PayeeRecord
 	Unclaimed []Settlement
 	Terms     []RetiredTerms
@@ -37,10 +37,12 @@ type RetiredTerms struct {
 	Retired time.Time // zero for those in force
 }
 
-// PayeeBatch is what becomes durable together. The pay_index is never ahead of
-// the bookings.
+// PayeeBatch is what becomes durable together. The position is never ahead of
+// the bookings, and one with a lower pay_index than before changes nothing,
+// unless Rewind is set.
 type PayeeBatch struct {
-	PayIndex uint64 // 0: unchanged
+	Position
+	Rewind   bool
 	Streams  []PayeeRecord
 	Bookings []Booking
 	Terms    []RetiredTerms

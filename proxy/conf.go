@@ -23,7 +23,7 @@ func (s *session) getConf(ctx context.Context, cmd controlspec.Command) error {
 		if len(keys) == 0 {
 			return nil, nil
 		}
-		rep, raw, err := s.ask(line("GETCONF", keys))
+		rep, raw, err := s.ask(lineOf("GETCONF", keys))
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (s *session) setConf(ctx context.Context, name string, ours, rest []string)
 		return s.sayError(err)
 	}
 	if len(rest) > 0 {
-		rep, raw, err := s.ask(line(name, rest))
+		rep, raw, err := s.ask(lineOf(name, rest))
 		if err != nil {
 			return err
 		}

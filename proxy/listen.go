@@ -60,7 +60,7 @@ func listen(addr string, o ListenOptions) (net.Listener, error) {
 
 func checkLocal(addr net.Addr, o ListenOptions) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !o.AllowRemote {
-		return errors.New("the address is not on the loopback; whoever reaches it has all that it gives")
+		return errors.New("the address is not on the loopback, and whoever reaches it has all that it gives: ?remote=true behind it allows that")
 	}
 	return nil
 }

@@ -31,7 +31,9 @@ func TestOrder(t *testing.T) {
 		return ok(cmd)
 	})
 	e := newEngine()
-	path := serve(t, with(tor.addr, e))
+	guarded := with(tor.addr, e)
+	guarded.Access = mirror{}
+	paths := []string{serve(t, with(tor.addr, e)), serve(t, guarded)}
 	kinds := []func(n int) (send, want string){
 		func(n int) (string, string) { return fmt.Sprintf("OK %d", n), "250 OK\r\n" },
 		func(n int) (string, string) {
@@ -65,7 +67,7 @@ func TestOrder(t *testing.T) {
 			send, want = send+s+"\r\n", append(want, w)
 		}
 		cut := rapid.IntRange(1, len(send)).Draw(rt, "cut")
-		c := dial(t, path)
+		c := dial(t, rapid.SampledFrom(paths).Draw(rt, "path"))
 		defer c.Close()
 		go func() {
 			for rest := send + "QUIT\r\n"; rest != ""; {
@@ -106,10 +108,12 @@ func TestOrder(t *testing.T) {
 }
 
 // Who says nothing that is ours, or refused, gets what a direct connection
-// gives.
+// gives; also with a guard that has everything in its hands.
 func FuzzTransparent(f *testing.F) {
 	tor := startFakeTor(f, ok)
-	path := serve(f, with(tor.addr, newEngine()))
+	guarded := with(tor.addr, newEngine())
+	guarded.Access = mirror{}
+	paths := []string{tor.addr, serve(f, with(tor.addr, newEngine())), serve(f, guarded)}
 	f.Add([]byte("AUTHENTICATE\r\n+LOADCONF\nx\r\n..\n.\r\nGETINFO a b\nquit\r\nFOO\r\n"))
 	f.Add([]byte("+x\n+x\n.\n.\n \n\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -130,8 +134,8 @@ func FuzzTransparent(f *testing.F) {
 				return
 			}
 		}
-		var got [2][]byte
-		for i, p := range []string{tor.addr, path} {
+		var got [3][]byte
+		for i, p := range paths {
 			c := dial(t, p)
 			go func() {
 				c.Write(in)
@@ -140,8 +144,8 @@ func FuzzTransparent(f *testing.F) {
 			got[i], _ = io.ReadAll(c.r) // a reset may end it, after QUIT
 			c.Close()
 		}
-		if !bytes.Equal(got[0], got[1]) {
-			t.Fatalf("direct %q\nproxied %q", got[0], got[1])
+		if !bytes.Equal(got[0], got[1]) || !bytes.Equal(got[0], got[2]) {
+			t.Fatalf("direct %q\nproxied %q\nguarded %q", got[0], got[1], got[2])
 		}
 	})
 }

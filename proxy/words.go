@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +94,7 @@ func isOurEvent(w string) bool {
 // setEvents keeps our names here and gives tor the rest, which may be none: it
 // replaces the former list in any case.
 func (s *session) setEvents(ours, rest []string) error {
-	rep, raw, err := s.ask(line("SETEVENTS", rest))
+	rep, raw, err := s.ask(lineOf("SETEVENTS", rest))
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func (s *session) setEvents(ours, rest []string) error {
 func (s *session) useFeature(rest []string) error {
 	raw := []byte("250 OK\r\n")
 	if len(rest) > 0 {
-		rep, torRaw, err := s.ask(line("USEFEATURE", rest))
+		rep, torRaw, err := s.ask(lineOf("USEFEATURE", rest))
 		if err != nil {
 			return err
 		}
@@ -123,7 +122,8 @@ func (s *session) useFeature(rest []string) error {
 	return s.out.say(raw)
 }
 
-func line(name string, words []string) []byte {
+// lineOf is a command of these words.
+func lineOf(name string, words []string) []byte {
 	return []byte(strings.Join(append([]string{name}, words...), " ") + "\r\n")
 }
 
@@ -157,11 +157,7 @@ func (s *session) getInfo(ctx context.Context, cmd controlspec.Command) error {
 	if len(rest) == 0 {
 		return s.out.say(append(sp.after, "250 OK\r\n"...))
 	}
-	var t taker = &sp
-	if slices.Contains(rest, wholeConfig) {
-		t = &rewriter{f: withoutWallet, next: t}
-	}
-	return s.hand(line("GETINFO", rest), t)
+	return s.hand(lineOf("GETINFO", rest), &sp)
 }
 
 func appendInfo(b []byte, key, val string) []byte {

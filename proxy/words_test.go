@@ -200,6 +200,12 @@ func TestPayStreamEvents(t *testing.T) {
 	c.ask("GETINFO x", "250-x=tor's\r\n250 OK\r\n") // by now set is done
 	e.emit(event)
 	c.want(eventLine)
+	for _, s := range []controlspec.PayStreamStatus{"TERMS", "INTENT", "FREE", "DUE", "PAYING", "PAID", "HELD", "LATE", "REFUSED", "COMPLETED", "CLOSED"} {
+		ev := event
+		ev.Status = s
+		e.emit(ev)
+		c.want(strings.Replace(eventLine, " PAID ", " "+string(s)+" ", 1))
+	}
 
 	// Within a reply or event of tor's ours wait for its end.
 	for _, parts := range [][]string{

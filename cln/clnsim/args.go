@@ -153,3 +153,23 @@ func (a *args) hash(name string) string {
 	}
 	return hex.EncodeToString(b)
 }
+
+// keys is an array of public keys.
+func (a *args) keys(name string) (keys [][]byte) {
+	var list []string
+	if !a.has(name) {
+		return nil
+	}
+	if json.Unmarshal(a.values[name], &list) != nil {
+		a.fail(name, "should be an array")
+		return nil
+	}
+	for _, text := range list {
+		b, err := hex.DecodeString(text)
+		if err != nil || len(b) != 33 {
+			a.fail(name, "should be a pubkey")
+		}
+		keys = append(keys, b)
+	}
+	return keys
+}

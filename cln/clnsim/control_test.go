@@ -57,6 +57,21 @@ func TestControl(t *testing.T) {
 	if a := w.must("control", "audit", obj{}); a.Result["ok"] != true {
 		t.Errorf("audit %v", a.Result)
 	}
+	w.must("control", "snapshot", obj{"node": "bob"})
+	w.must("alice", "xpay", obj{"invstring": w.fetch(w.offer("bob", "y"), 1000, "n")})
+	w.must("control", "restore", obj{"node": "bob"})
+	if rows := w.must("bob", "listinvoices", obj{}).Result["invoices"].([]any); len(rows) != 1 {
+		t.Errorf("invoices of a restored node: %v", rows)
+	}
+	if offers := w.must("bob", "listoffers", obj{}).Result["offers"].([]any); len(offers) != 1 {
+		t.Errorf("offers of a restored node: %v", offers)
+	}
+	if a := w.must("control", "audit", obj{}); a.Result["ok"] != true {
+		t.Errorf("audit after a restore: %v", a.Result)
+	}
+	if r := w.call("control", "restore", obj{"node": "nobody"}); r.code() != -32602 {
+		t.Errorf("%+v", r)
+	}
 	w.must("control", "offline", obj{"node": "bob", "on": true})
 	if n := w.must("bob", "getinfo", obj{}).Result["num_peers"]; n != 0.0 {
 		t.Errorf("%v peers offline", n)

@@ -68,7 +68,14 @@ func makeOffer(_ context.Context, n *node, a *args) (any, error) {
 	if end, ok := a.uint("absolute_expiry"); ok {
 		s = s.SetUint(bolt12.OfferExpiry, end)
 	}
-	if n.hidden {
+	if fronts := a.keys("fronting_nodes"); len(fronts) > 0 {
+		_, random := newPreimage()
+		var paths []byte
+		for _, f := range fronts {
+			paths = append(paths, n.blindedPath(f, random)...)
+		}
+		s = s.Set(bolt12.OfferPaths, paths)
+	} else if n.hidden {
 		_, random := newPreimage()
 		n.w.mu.Lock()
 		hub := n.hubKey()

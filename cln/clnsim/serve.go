@@ -79,6 +79,8 @@ func (n *node) serve(ctx context.Context, name string, params json.RawMessage) (
 //	faults node [set]                 what is wrong with a node; set: an object such as {"paydelay": "300ms"}
 //	outage node on                    no socket
 //	offline node on                   no network
+//	snapshot node                     keep its database
+//	restore node                      start it again with the one kept last, or with none
 //	name name [offer]                 a BIP 353 name
 //	balances                          every node's money
 //	payments [after]                  what really happened, from that number on
@@ -160,6 +162,8 @@ var controls = map[string]struct {
 		}
 		return struct{}{}, w.SetOffline(node, on)
 	}},
+	"snapshot": {"snapshot node", func(w *World, a *args) (any, error) { return struct{}{}, w.Snapshot(a.text("node")) }},
+	"restore":  {"restore node", func(w *World, a *args) (any, error) { return struct{}{}, w.Restore(a.text("node")) }},
 	"name": {"name name [offer]", func(w *World, a *args) (any, error) {
 		w.SetName(a.text("name"), a.text("offer"))
 		return struct{}{}, nil

@@ -80,6 +80,7 @@ type node struct {
 	invoices invoiceBook
 	pays     payBook
 	onion    map[*node]*rate.Limiter // messages let in, by peer
+	kept     *backup                 // nil before the first snapshot
 }
 
 // NewWorld returns a world without nodes. Close it.

@@ -33,7 +33,7 @@ func (c *policyCheckCmd) Run(e *env) error {
 
 type policyExplainCmd struct {
 	Policy   []string `default:"/etc/tops/access.d" type:"path" placeholder:"FILE" help:"Profiles, or directories of them; may repeat."`
-	As       string   `placeholder:"USER" help:"A controller of this user, on this machine."`
+	As       string   `placeholder:"USER" help:"A controller of this user, on this machine; you, if neither this nor --host is given."`
 	Exe      string   `placeholder:"PATH" help:"Its executable."`
 	Apparmor string   `placeholder:"NAME" help:"Its AppArmor profile."`
 	Host     string   `placeholder:"ADDR" help:"A controller on another machine."`
@@ -45,8 +45,15 @@ type policyExplainCmd struct {
 var errBlocked = errors.New("the command is blocked")
 
 func (c *policyExplainCmd) Run(e *env) error {
-	if (c.As == "") == (c.Host == "") {
+	switch {
+	case c.As != "" && c.Host != "":
 		return errors.New("say who speaks: --as USER for this machine, or --host ADDR for another")
+	case c.As == "" && c.Host == "":
+		u, err := user.Current()
+		if err != nil {
+			return fmt.Errorf("who speaks? --as USER: %w", err)
+		}
+		c.As = u.Username
 	}
 	id := access.WithUser(c.As)
 	if c.Host != "" {

@@ -151,6 +151,7 @@ func (c *proxyFlags) serve(e *env, srv *proxy.Server) error {
 	if srv.Auth != nil && c.Cookie != "" {
 		defer os.Remove(c.Cookie)
 	}
+	notifyReady(e, func(ctx context.Context) error { return ctx.Err() }) // tor may be away: we live
 	return g.Wait()
 }
 

@@ -153,6 +153,41 @@ func TestProxyAlone(t *testing.T) {
 	}
 }
 
+// The service manager hears when controllers may connect.
+func TestProxyNotifies(t *testing.T) {
+	dir := t.TempDir()
+	sock := filepath.Join(dir, "sock")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	manager.SetDeadline(time.Now().Add(10 * time.Second))
+	t.Setenv("NOTIFY_SOCKET", manager.LocalAddr().String())
+	c := proxyCmd{proxyFlags: proxyFlags{Listen: []string{"unix:" + sock}, Upstream: agreeable(t), Auth: "pass", Mode: "0600"}}
+	stop := start(t, io.Discard, c.Run)
+	heard := func() string {
+		buf := make([]byte, 100)
+		n, err := manager.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	if got := heard(); got != "READY=1" {
+		t.Error(got)
+	}
+	if _, err := net.Dial("unix", sock); err != nil {
+		t.Error(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if got := heard(); got != "STOPPING=1" {
+		t.Error(got)
+	}
+}
+
 func TestPolicyLearn(t *testing.T) {
 	dir := t.TempDir()
 	sock, out := filepath.Join(dir, "sock"), filepath.Join(dir, "mail.toml")

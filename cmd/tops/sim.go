@@ -46,7 +46,7 @@ func (c *simRunCmd) Run(e *env) error {
 // simCtlCmd asks the control socket of a simulator: see [clnsim.World.ServeControl].
 type simCtlCmd struct {
 	simDir
-	Method string `arg:"" help:"nodes, addnode, faults, outage, offline, name, balances, payments or audit."`
+	Method string `arg:"" help:"nodes, addnode, faults, outage, offline, snapshot, restore, name, balances, payments or audit."`
 	Params string `arg:"" optional:"" default:"{}" help:"Its parameters, a JSON object: '{\"node\":\"payer\",\"set\":{\"failrate\":\"0.3\"}}'."`
 }
 

@@ -19,6 +19,8 @@ type nodeHealth struct {
 	mu     sync.Mutex // guards those below
 	wrong  []string
 	paying error // why nothing can be paid; nil if it can
+
+	restored string // when it was seen to have been restored from an older state, and what follows; empty: never
 }
 
 func (n *nodeHealth) set(wrong []string, paying error) {
@@ -31,6 +33,21 @@ func (n *nodeHealth) problems() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.wrong
+}
+
+// nodeRestored says so once, and keeps it for the status: what the node was paid and
+// does not remember is the operator's to look into.
+func (a *App) nodeRestored(r cln.Restored) {
+	a.log.Warn().Msg(r.String())
+	a.health.mu.Lock()
+	defer a.health.mu.Unlock()
+	a.health.restored = r.At.UTC().Format(time.RFC3339) + ": " + r.String()
+}
+
+func (n *nodeHealth) restoration() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.restored
 }
 
 // able says why no new circuit can be paid.

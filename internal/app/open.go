@@ -45,7 +45,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.cfg.Relay != nil {
-		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed})
+		a.receiver = cln.NewReceiver(a.node, cln.ReceiverOptions{Now: a.clock.Now, OnError: a.failed, OnRestored: a.nodeRestored, FrontingNodes: a.cfg.Relay.FrontingNodes})
 		a.relay, err = relay.New(ctx, relay.Config{
 			Relay: a.cfg.Relay, Tor: torOptions, Journal: a.books, StateFile: RelayStateFile(a.cfg),
 			CircuitsFile: filepath.Join(a.cfg.DataDir, "eltor-circuits.json"),
@@ -190,14 +190,6 @@ type payeeNode struct{ *cln.Receiver }
 func (n payeeNode) Offer(ctx context.Context, description string) (string, error) {
 	o, err := n.Receiver.Offer(ctx, description)
 	return o.Bolt12, err
-}
-
-func (n payeeNode) OfferIDs(ctx context.Context, prefix string) (ids []string, err error) {
-	offers, err := n.Receiver.Offers(ctx, prefix)
-	for _, o := range offers {
-		ids = append(ids, o.ID)
-	}
-	return ids, err
 }
 
 // RelayStateFile is where a relay's tor options are remembered.

@@ -47,6 +47,7 @@ func (a *App) Reload(ctx context.Context, next *config.Config) (r Reloaded, err 
 		if err != nil {
 			return Reloaded{}, fmt.Errorf("relay: %w", err)
 		}
+		a.options.Reloaded(next.Relay)
 	}
 	// Nothing fails from here on.
 	if profiles != nil {

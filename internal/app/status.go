@@ -31,11 +31,12 @@ type Status struct {
 	Today      []ledger.SpentFor `json:"today,omitempty"`  // what the last 24 hours' money went for
 	AtCap      *client.Cap       `json:"at_cap,omitempty"` // why apps are not paid for just now
 	PayStreams []PayStream       `json:"paystreams"`
-	Carriers   map[string]string `json:"carriers"`            // by role: what carries pay streams, by what tor is
-	Native     *eltor.Stats      `json:"eltor,omitempty"`     // of a relay on El Tor's tor
-	NodeAway   string            `json:"node_away,omitempty"` // since when it does not answer
-	Node       []string          `json:"node,omitempty"`      // what is wrong with it
-	Newcomers  *Newcomers        `json:"newcomers,omitempty"` // of a relay
+	Carriers   map[string]string `json:"carriers"`                // by role: what carries pay streams, by what tor is
+	Native     *eltor.Stats      `json:"eltor,omitempty"`         // of a relay on El Tor's tor
+	NodeAway   string            `json:"node_away,omitempty"`     // since when it does not answer
+	Node       []string          `json:"node,omitempty"`          // what is wrong with it
+	Restored   string            `json:"node_restored,omitempty"` // when it was restored from an older state, if it was since the start
+	Newcomers  *Newcomers        `json:"newcomers,omitempty"`     // of a relay
 }
 
 // Newcomers is how a relay stands with those who have not paid yet.
@@ -96,6 +97,7 @@ func (a *App) serveStatus(ctx context.Context, ln net.Listener) error {
 func (a *App) status(ctx context.Context) (st Status, err error) {
 	st.Version = a.engine.Version
 	st.PayStreams, st.Node = []PayStream{}, a.health.problems()
+	st.Restored = a.health.restoration()
 	if st.Totals, err = a.books.Totals(ctx); err != nil {
 		return st, err
 	}

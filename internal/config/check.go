@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -75,8 +76,16 @@ func (r *Relay) check() error {
 	if r.PayStreamConns < 1 || r.PayStreamRate < 1 || r.IdleTimeout < Duration(time.Second) {
 		wrong = append(wrong, errors.New("relay.paystream_connections and relay.paystream_rate have to be 1 or more, relay.idle_timeout 1s or more"))
 	}
+	if r.BIP353 != "" && r.LightningAddress != "" {
+		wrong = append(wrong, errors.New("relay.bip353 and relay.lightning_address: a relay publishes one of them"))
+	}
 	if (r.LightningAddress == "") != (r.LNURLListen == "") {
 		wrong = append(wrong, errors.New("relay.lightning_address and relay.lnurl_listen need each other"))
+	}
+	for _, f := range r.FrontingNodes {
+		if key, err := hex.DecodeString(f); err != nil || len(key) != 33 || f != strings.ToLower(f) {
+			wrong = append(wrong, fmt.Errorf("relay.fronting_nodes: %q is not a node's public key: 66 lower-case hex digits", f))
+		}
 	}
 	if r.AskFee && r.FeeMsat == 0 {
 		wrong = append(wrong, errors.New("relay.ask_fee is set, but relay.fee_msat is 0: say how much"))

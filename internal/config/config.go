@@ -106,11 +106,15 @@ type Relay struct {
 	Retention   Duration `toml:"retention" doc:"How long the books remember single pay streams that are over, at least 24h; then one sum a day is left of them; 0s: for ever."`
 	OutageGrace Duration `toml:"outage_grace" doc:"How long to serve on while the Lightning node is away and nobody can be judged."`
 
+	BIP353 string `toml:"bip353" doc:"user@domain, published in the place of the offer itself; the DNS record of that name has to hold the offer that tops makes." example:"relay@example.com"`
+
 	// For payers without BOLT12: a Lightning Address in the place of the offer, and
 	// where its requests come in, from the web server or onion service of its
 	// domain.
 	LightningAddress string `toml:"lightning_address" doc:"user@domain, published in the place of the BOLT12 offer, for payers that have none; with lnurl_listen." example:"relay@example.com"`
 	LNURLListen      string `toml:"lnurl_listen" doc:"Loopback host:port where the web server or onion service of that domain passes /.well-known/lnurlp/user on to." example:"127.0.0.1:9403"`
+
+	FrontingNodes []string `toml:"fronting_nodes" doc:"Peers of the Lightning node, by public key, that its offer begins at, so that payers reach it through them; Core Lightning 26.04 or newer; none: as lightningd is configured." example:"02…"`
 
 	RateMsat   int64    `toml:"rate_msat" doc:"Price of a round, in msat."`
 	Interval   Duration `toml:"interval" doc:"Length of a round, 1s to 1h."`

@@ -26,15 +26,24 @@ type TermsSetter interface {
 }
 
 // Options are the Payment options of El Tor, for controllers that know them, on a
-// stock tor (tops-control-spec §3.5). What is set holds until this process ends,
-// as tor's own options do without SAVECONF.
+// stock tor (tops-control-spec §3.5). What is set holds until this process ends or
+// reads its configuration again, as tor's own options do without SAVECONF.
 type Options struct {
 	Relay  TermsSetter    // nil: this tops is no relay
 	Client *config.Client // nil: it pays nobody
 
-	mu      sync.Mutex
-	set     map[string]int64 // by the option's name: what differs from the configuration
-	changes int              // how often set was replaced
+	mu       sync.Mutex
+	set      map[string]int64 // by the option's name: what differs from the configuration
+	changes  int              // how often set was replaced
+	reloaded *config.Relay    // the configuration, if it was read again
+}
+
+// Reloaded is called when the terms in force are those of a configuration that was
+// read again: what was set is forgotten, and the defaults are its own.
+func (o *Options) Reloaded(relay *config.Relay) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.set, o.reloaded, o.changes = nil, relay, o.changes+1
 }
 
 // option is one of El Tor's.
@@ -153,6 +162,9 @@ func (o *Options) Prepare(ctx context.Context, _ proxy.Controller, changes []con
 		return func() error { return nil }, err
 	}
 	terms := o.Relay.ConfiguredTerms()
+	if o.reloaded != nil {
+		terms = o.reloaded.Terms(terms)
+	}
 	for _, opt := range elTorOptions { // in this order, whatever that of the commands was
 		if v, ok := set[opt.name]; ok {
 			opt.put(&terms, v)
@@ -171,7 +183,7 @@ func (o *Options) Prepare(ctx context.Context, _ proxy.Controller, changes []con
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if seen != o.changes {
-			return controlspec.Errorf(551, "Another controller has just changed Payment options, try again")
+			return controlspec.Errorf(551, "The Payment options have just been changed by another, try again")
 		}
 		if err := force(ctx); err != nil {
 			return controlspec.Errorf(551, "The terms could not be changed: %s", oneLine(err))

@@ -173,3 +173,34 @@ func TestOptionsAtOnce(t *testing.T) {
 		t.Errorf("the rate is %d, want 6", k.terms.RateMsat)
 	}
 }
+
+// What a configuration says that was read again is the base of what is set later.
+func TestOptionsReloaded(t *testing.T) {
+	k := &termsKeeper{terms: defaultTerms()}
+	o := &control.Options{Relay: k}
+	if err := set(o, "PaymentInvervalRounds=4"); err != nil {
+		t.Fatal(err)
+	}
+	late, err := o.Prepare(t.Context(), proxy.Controller{}, changes("PaymentRateMsats=5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := config.Relay{RateMsat: 4000, FinalMsat: 9000, Interval: config.Duration(30 * time.Second), Grace: config.Duration(5 * time.Second),
+		Rounds: 10, FreeRounds: 1, Prepay: 2, FreeBytes: 1, RoundBytes: 1 << 20}
+	k.terms = prices.Terms(defaultTerms())
+	o.Reloaded(&prices)
+	if err := late(); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("what was prepared before: %v", err)
+	}
+	if err := set(o, "PaymentHandshakeFee=7"); err != nil {
+		t.Fatal(err)
+	}
+	want := prices.Terms(defaultTerms())
+	want.FeeMsat = 7
+	if k.terms != want {
+		t.Errorf("%v, want\n%v", k.terms, want)
+	}
+	if err := set(o, "PaymentHandshakeFee"); err != nil || k.terms != prices.Terms(defaultTerms()) {
+		t.Errorf("the default: %v, %v", k.terms, err)
+	}
+}

@@ -61,6 +61,7 @@ var checks = []check{
 	{"apps", lookAtApps},
 	{"controllers", lookAtProxy},
 	{"books", lookAtBooks},
+	{"payments", lookAtHistory},
 	{"disk", lookAtDisk},
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"github.com/el-tor/tops/cln/clnsim"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/relay"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream"
 	"go.uber.org/goleak"
 )
 
@@ -194,5 +197,46 @@ func TestRevealed(t *testing.T) {
 		if got := c.r.String(); !strings.Contains(got, c.want) {
 			t.Errorf("%+v: %q, want %q", c.r, got, c.want)
 		}
+	}
+}
+
+// A node that does not remember the last payment in the books is told of.
+func TestHistory(t *testing.T) {
+	dir := socketDir(t)
+	w := clnsim.NewWorld(clnsim.Options{})
+	defer w.Close()
+	for _, name := range []string{"payer", "node"} {
+		if err := errors.Join(w.AddNode(name, clnsim.NodeOptions{}), w.Start(name, filepath.Join(dir, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Backlog("payer", "node", 3, func(int) string { return "" }); err != nil {
+		t.Fatal(err)
+	}
+	paid := w.Payments()[2]
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	books, err := ledger.Open(t.Context(), filepath.Join(data, "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := paystream.Position{PayIndex: 3, PaymentHash: paid.Hash, PaidAt: paid.Ended}
+	if _, err := books.CommitPayee(t.Context(), paystream.PayeeBatch{Position: at}); err != nil {
+		t.Fatal(err)
+	}
+	if err := books.Close(); err != nil {
+		t.Fatal(err)
+	}
+	set := []string{"lightning.rpc=" + filepath.Join(dir, "node"), "data_dir=" + data, "tor.control=unix:" + filepath.Join(dir, "tor")}
+	if got := said(examine(t, "relay", set), "payments"); !strings.Contains(got, "ok: the node remembers the last one that is booked, its number 3") {
+		t.Errorf("%q", got)
+	}
+	if err := w.Restore("node"); err != nil {
+		t.Fatal(err)
+	}
+	if got := said(examine(t, "relay", set), "payments"); !strings.Contains(got, "warning: the node does not remember its number 3") || !strings.Contains(got, "→ start tops") {
+		t.Errorf("%q", got)
 	}
 }

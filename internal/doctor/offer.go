@@ -27,15 +27,15 @@ func (c *Case) offer(ctx context.Context) (o cln.Offer, ok bool, err error) {
 // terms are the relay's, whole, as far as they are known without making an offer.
 func (c *Case) terms(ctx context.Context) (policies.Terms, error) {
 	t := c.Relay.Terms(c.Config.Relay)
-	if address := c.Config.Relay.LightningAddress; address != "" {
-		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
+	if d := relay.Descriptor(c.Config.Relay, ""); d.Kind != policies.Offer {
+		t.Descriptor = d
 		return t, nil
 	}
 	o, found, err := c.offer(ctx)
 	if err == nil && !found {
 		err = fmt.Errorf("there is no offer for these terms yet")
 	}
-	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: o.Bolt12}
+	t.Descriptor = relay.Descriptor(c.Config.Relay, o.Bolt12)
 	return t, err
 }
 

@@ -17,7 +17,7 @@ type offerless struct{ *cln.Receiver }
 
 func (offerless) Offer(context.Context, string) (string, error) { return "lno1qqqqqqqq", nil }
 
-func (offerless) OfferIDs(context.Context, string) ([]string, error) { return nil, nil }
+func (offerless) Offers(context.Context, string) ([]cln.Offer, error) { return nil, nil }
 
 // runOfferless runs such a relay at the exit's tor.
 func (w *world) runOfferless(t *testing.T) (stop func()) {

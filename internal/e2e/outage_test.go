@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,10 +52,20 @@ func (w *world) outages(t *testing.T) {
 	if done.Status != controlspec.StatusCompleted || done.PaidMsat != 5000 {
 		t.Errorf("the pay stream ended %s REASON=%s with %d msat paid, want COMPLETED with 5000", done.Status, done.Reason, done.PaidMsat)
 	}
+	var life []controlspec.PayStreamStatus // each when it came first
 	for _, e := range c.heard {
-		if e.Handle == free.Handle && e.Status == controlspec.StatusLate {
+		if e.Handle != free.Handle {
+			continue
+		}
+		if e.Status == controlspec.StatusLate {
 			t.Errorf("a round was late: %+v", e)
 		}
+		if !slices.Contains(life, e.Status) && e.Status != controlspec.StatusHeld { // as the outage has it
+			life = append(life, e.Status)
+		}
+	}
+	if want := []controlspec.PayStreamStatus{"TERMS", "INTENT", "FREE", "DUE", "PAYING", "PAID", "COMPLETED"}; !slices.Equal(life, want) {
+		t.Errorf("the controller heard %v, want %v", life, want)
 	}
 	w.log.once(t, mark, "relay", "waitanyinvoice")
 	w.log.once(t, mark, "client", "cannot be reached")

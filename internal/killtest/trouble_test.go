@@ -53,11 +53,12 @@ func TestStuck(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 4)
-			w.run() // one is paid before the trouble begins
+			w := newWorld(t, 12) // each waits longer for what is stuck than for anything else
+			w.run()              // one is paid before the trouble begins
 			w.faults("payer", clnsim.Faults{PayDelay: 20 * time.Millisecond, StuckRate: 0.3, StuckFor: 4 * time.Second, StuckFails: fails})
-			before := w.count(clnsim.Complete)
+			before, began := w.count(clnsim.Complete), time.Now()
 			w.until("payments", size(time.Minute, 10*time.Minute), func() bool { return w.count(clnsim.Complete)-before >= size(15, 300) })
+			t.Logf("paid after %v", time.Since(began).Round(time.Second))
 			if r := w.end(); !fails && r.late == 0 {
 				t.Errorf("nothing settled late: %s", r)
 			}
@@ -89,4 +90,54 @@ func (w *world) backlog(n int) {
 	if err := w.sim.Backlog("stranger", "payee", n, func(i int) string { return fmt.Sprint(i) }); err != nil {
 		w.Fatal(err)
 	}
+}
+
+// The payee's node comes back with an old copy of its database, once while the payee
+// runs and once while it does not: what it counts anew is credited, nothing twice.
+func TestRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.faults("payer", clnsim.Faults{PayDelay: 50 * time.Millisecond})
+	w.run()
+	if err := w.sim.Snapshot("payee"); err != nil {
+		t.Fatal(err)
+	}
+	for _, dead := range []bool{false, true} {
+		w.more("payments after the snapshot", 8)
+		w.settled() // so that the node forgets nothing that its payee does not know
+		if dead {
+			w.payee.kill()
+			w.kills++
+		}
+		if err := w.sim.Restore("payee"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.sim.SetOffline("payer", false); err != nil {
+			t.Fatal(err)
+		}
+		if dead { // the node is paid what its payee will find
+			time.Sleep(500 * time.Millisecond)
+			w.startPayee()
+		}
+		w.more("payments after the node was restored", 8)
+	}
+	if r := w.end(); r.completed == 0 {
+		t.Errorf("%s", r)
+	}
+}
+
+func (w *world) more(what string, n int) {
+	w.Helper()
+	before := w.count(clnsim.Complete)
+	w.until(what, time.Minute, func() bool { return w.count(clnsim.Complete) >= before+n })
+}
+
+// settled takes the payer's node off the network and waits until the payee's books have
+// all that its node was paid.
+func (w *world) settled() {
+	w.Helper()
+	if err := w.sim.SetOffline("payer", true); err != nil {
+		w.Fatal(err)
+	}
+	w.until("the payee's books", time.Minute, func() bool { return w.count(clnsim.Pending) == 0 && w.audit().losses == 0 })
 }

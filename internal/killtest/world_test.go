@@ -96,7 +96,7 @@ func (w *world) kill(p *proc, start func()) {
 	w.Helper()
 	within := time.Second
 	if w.kills%2 == 0 {
-		for end := time.Now().Add(2 * time.Second); w.count(clnsim.Pending) == 0 && time.Now().Before(end); {
+		for end := time.Now().Add(10 * time.Second); w.count(clnsim.Pending) == 0 && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		within = 100 * time.Millisecond

@@ -6,9 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/el-tor/tops/cln"
 	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/gateway"
 	"github.com/el-tor/tops/internal/config"
@@ -25,9 +27,19 @@ type Node interface {
 	// Offer makes, or finds again, the one offer with this description.
 	Offer(ctx context.Context, description string) (offer string, err error)
 
-	// OfferIDs lists every offer of the node whose description begins with
+	// Offers lists every offer of the node whose description begins with
 	// prefix, those of former terms included.
-	OfferIDs(ctx context.Context, prefix string) ([]string, error)
+	Offers(ctx context.Context, prefix string) ([]cln.Offer, error)
+
+	// Resolve finds the offer behind a BIP 353 name.
+	Resolve(ctx context.Context, name string) (offer string, err error)
+
+	// DisableOffer lets nobody ask for invoices by an offer any more.
+	DisableOffer(ctx context.Context, id string) error
+
+	// Sweep deletes expired invoices that are ours, from a created_index on, and
+	// says where to go on.
+	Sweep(ctx context.Context, from uint64, ours func(cln.Invoice) bool) (next uint64, deleted int, err error)
 }
 
 // Config is what a relay is made of.
@@ -61,8 +73,11 @@ type Relay struct {
 	listener net.Listener
 	lnurl    net.Listener // nil without a Lightning Address
 	me       atomic.Pointer[Identity]
-	offers   atomic.Pointer[[]string]
+	offers   atomic.Pointer[[]string] // ids
 	ports    atomic.Pointer[map[netip.AddrPort]bool]
+
+	offering sync.Mutex // held while an offer is made, or offers are disabled
+	newest   string     // the last that was made or found: its terms may not be in force yet
 }
 
 // New connects to tor and to the node, makes the offer and takes up what the
@@ -152,6 +167,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	g.Go(func() error { return r.server.Serve(ctx, r.listener) })
 	g.Go(func() error { return r.Payee.Run(ctx) })
 	g.Go(func() error { return r.followConsensus(ctx) })
+	g.Go(func() error { return r.keepHouse(ctx) })
 	if r.lnurl != nil {
 		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })
 	}
@@ -205,7 +221,7 @@ func (r *Relay) gateway(ctx context.Context, me Identity) (*gateway.Server, erro
 		Resolver: gateway.NewDNS(gateway.DNSConfig{Servers: servers}),
 
 		Policy: policy,
-		Own:    gateway.OwnAddresses(from...),
+		Own:    gateway.OwnAddresses(append(slices.Clone(me.Own), from...)...),
 		Relay:  func(ap netip.AddrPort) bool { return (*r.ports.Load())[ap] },
 	})
 	if err != nil {

@@ -23,6 +23,18 @@ func OfferPrefix(fingerprint string) string { return "TOPS relay " + fingerprint
 // each set of terms, has another.
 func OfferDescription(t policies.Terms) string { return OfferPrefix(t.Relay) + " " + t.ContactWords() }
 
+// Descriptor is what a relay publishes for being paid: its offer, or the name or address
+// that stands for it in the configuration.
+func Descriptor(cfg *config.Relay, offer string) policies.Descriptor {
+	switch {
+	case cfg.LightningAddress != "":
+		return policies.Descriptor{Kind: policies.LightningAddress, Value: cfg.LightningAddress}
+	case cfg.BIP353 != "":
+		return policies.Descriptor{Kind: policies.BIP353, Value: cfg.BIP353}
+	}
+	return policies.Descriptor{Kind: policies.Offer, Value: offer}
+}
+
 // ConfiguredTerms are those that the configuration asks for, without a descriptor.
 func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cfg.Relay) }
 
@@ -31,6 +43,8 @@ func (r *Relay) ConfiguredTerms() policies.Terms { return r.me.Load().Terms(r.cf
 // may share a node. From then on the offers of all terms so far are this relay's:
 // pay streams go on under the terms that they began with.
 func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, error) {
+	r.offering.Lock()
+	defer r.offering.Unlock()
 	t.Descriptor = policies.Descriptor{}
 	var err error
 	if r.fork.Is() {
@@ -42,19 +56,39 @@ func (r *Relay) offer(ctx context.Context, t policies.Terms) (policies.Terms, er
 	if err != nil {
 		return t, fmt.Errorf("make an offer: %w", err)
 	}
-	t.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: offer}
-	if address := r.cfg.Relay.LightningAddress; address != "" {
-		t.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: address}
+	r.newest = offer
+	t.Descriptor = Descriptor(r.cfg.Relay, offer)
+	if name := r.cfg.Relay.BIP353; name != "" {
+		if err := r.checkName(ctx, name, offer); err != nil {
+			return t, err
+		}
 	}
 	if err := t.Validate(); err != nil {
 		return t, fmt.Errorf("these terms cannot be offered: %w", err)
 	}
-	offers, err := r.cfg.Node.OfferIDs(ctx, OfferPrefix(t.Relay))
+	offers, err := r.cfg.Node.Offers(ctx, OfferPrefix(t.Relay))
 	if err != nil {
 		return t, fmt.Errorf("list this relay's offers: %w", err)
 	}
-	r.offers.Store(&offers)
+	ids := make([]string, len(offers))
+	for i, o := range offers {
+		ids[i] = o.ID
+	}
+	r.offers.Store(&ids)
 	return t, nil
+}
+
+// checkName refuses a BIP 353 name that leads elsewhere than to the offer: what is paid
+// there would be nobody's. That it cannot be resolved now is only told.
+func (r *Relay) checkName(ctx context.Context, name, offer string) error {
+	found, err := r.cfg.Node.Resolve(ctx, name)
+	switch {
+	case err != nil:
+		r.failed(fmt.Errorf("relay.bip353: %s cannot be resolved by the node just now: %w", name, err))
+	case found != offer:
+		return fmt.Errorf("relay.bip353: %s leads to another offer: put this one for these terms into its DNS record: %s", name, offer)
+	}
+	return nil
 }
 
 // PrepareTerms makes everything ready for terms with t's prices and times, and

@@ -119,13 +119,10 @@ func (p *RelayPlan) plan(ctx context.Context, c *doctor.Case, dry bool) error {
 	p.Relay, p.WasExit, p.Gateway = terms.Relay, c.Relay.WasExit, terms.Gateway.String()
 	p.Schedule = terms.Schedule()
 	var err error
-	if p.Offer, err = makeOffer(ctx, c.Node, relay.OfferDescription(terms), dry); err != nil {
+	if p.Offer, err = makeOffer(ctx, c.Node, relay.OfferDescription(terms), cfg.FrontingNodes, dry); err != nil {
 		return err
 	}
-	terms.Descriptor = policies.Descriptor{Kind: policies.Offer, Value: p.Offer.Bolt12}
-	if cfg.LightningAddress != "" {
-		terms.Descriptor = policies.Descriptor{Kind: policies.LightningAddress, Value: cfg.LightningAddress}
-	}
+	terms.Descriptor = relay.Descriptor(cfg, p.Offer.Bolt12)
 	if terms.Descriptor.Value != noOffer {
 		if err := terms.Validate(); err != nil {
 			return fmt.Errorf("these terms cannot be offered: %w", err)
@@ -137,8 +134,8 @@ func (p *RelayPlan) plan(ctx context.Context, c *doctor.Case, dry bool) error {
 }
 
 // makeOffer makes the offer with a description, or finds it.
-func makeOffer(ctx context.Context, node *cln.Client, description string, dry bool) (*Offer, error) {
-	receiver := cln.NewReceiver(node, cln.ReceiverOptions{})
+func makeOffer(ctx context.Context, node *cln.Client, description string, fronts []string, dry bool) (*Offer, error) {
+	receiver := cln.NewReceiver(node, cln.ReceiverOptions{FrontingNodes: fronts})
 	all, err := receiver.Offers(ctx, description)
 	if err != nil {
 		return nil, err

@@ -25,11 +25,19 @@ var static = func() fs.FS {
 var pageTemplate = template.Must(template.New("page.html").Funcs(words).ParseFS(embedded, "page.html"))
 
 // panels are the parts of the page that change by themselves: templates, and ids
-// of elements.
-var panels = []string{
-	"health", "earned", "earnings", "paystreams", "refusals",
-	"spent", "circuits", "budgets", "spending", "foot",
+// of elements. What belongs to a role that is not played is not on the page, and
+// its template has nothing to show.
+var panels = []struct {
+	id    string
+	there func(view) bool
+}{
+	{"health", always}, {"earned", isRelay}, {"earnings", isRelay}, {"paystreams", isRelay}, {"refusals", isRelay},
+	{"spent", isClient}, {"circuits", isClient}, {"budgets", isClient}, {"spending", isClient}, {"foot", always},
 }
+
+func always(view) bool     { return true }
+func isRelay(v view) bool  { return v.Relay != nil }
+func isClient(v view) bool { return v.Client != nil }
 
 // page is the whole of it.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +55,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b.Bytes()) // the reader has gone
 }
 
-// part is the event of a panel that has changed.
+// part is the event of a panel that has changed, or of the title.
 type part struct {
 	ID   string `json:"id"`
 	HTML string `json:"html"`
@@ -80,7 +88,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	for first := true; ; first = false {
 		f, err := s.figures(r.Context())
 		if err != nil {
-			return // the browser asks again, and gets the error with the page
+			return // the browser asks again
 		}
 		v := newView(f, r.URL.Query().Has("days"))
 		var b bytes.Buffer
@@ -112,22 +120,36 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// changes writes an event for each panel that is not what was shown.
+// changes writes an event for each panel that is not what was shown, and for the
+// title of the window.
 func (v view) changes(b *bytes.Buffer, shown map[string]string) error {
-	for _, id := range panels {
-		var html bytes.Buffer
-		if err := pageTemplate.ExecuteTemplate(&html, id, v); err != nil {
-			return err
-		}
-		if shown[id] == html.String() {
+	if err := put(b, shown, "title", v.Title); err != nil {
+		return err
+	}
+	for _, p := range panels {
+		if !p.there(v) {
 			continue
 		}
-		shown[id] = html.String()
-		text, err := json.Marshal(part{id, html.String()})
-		if err != nil {
+		var html bytes.Buffer
+		if err := pageTemplate.ExecuteTemplate(&html, p.id, v); err != nil {
 			return err
 		}
-		fmt.Fprintf(b, "event: panel\ndata: %s\n\n", text)
+		if err := put(b, shown, p.id, html.String()); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func put(b *bytes.Buffer, shown map[string]string, id, now string) error {
+	if was, there := shown[id]; there && was == now {
+		return nil
+	}
+	shown[id] = now
+	text, err := json.Marshal(part{id, now})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b, "event: panel\ndata: %s\n\n", text)
 	return nil
 }

@@ -17,24 +17,27 @@ import (
 // view is the figures as the template shows them.
 type view struct {
 	figures.Figures
-	ByDay       bool
-	Title       string
-	Role        string
-	Sentence    string // how everything is; read aloud when it changes
-	Well        bool
-	Checks      []check
-	Earnings    chart
-	Spending    chart
-	PayStreams  []payStreamRow
-	MorePay     int // live ones that are not shown
-	Refusals    []tally
-	Endings     []tally
-	Circuits    []circuitRow
-	Budgets     []budgetRow
-	LeftToday   *budgetRow
-	ClientEnds  []tally
-	PriceMsat   int64 // of all rounds of the relay's terms
-	IntervalSec int
+	ByDay      bool
+	Title      string
+	Role       string
+	Sentence   string // how everything is; read aloud when it changes
+	Well       bool
+	Checks     []check
+	Earnings   chart
+	Spending   chart
+	PayStreams []payStreamRow
+	MorePay    int // live ones that are not shown
+	Refusals   []tally
+	Endings    []tally
+	Circuits   []circuitRow
+	Budgets    []budgetRow
+	LeftToday  *budgetRow
+	ClientEnds []tally
+	Today      figures.Bar // earned
+	EarnedHour figures.Bar
+	SpentHour  figures.Bar
+	Open       int   // connections of apps
+	PriceMsat  int64 // of all rounds of the relay's terms
 }
 
 // state is a word and the class of its colour.
@@ -69,7 +72,7 @@ type circuitRow struct {
 	Rounds      rounds
 	Handle      paystream.Handle
 	RateMsat    int64
-	Interval    string
+	Interval    time.Duration
 	PaidMsat    int64
 	Goodput     int64
 	Bytes       int64
@@ -93,6 +96,7 @@ type budgetRow struct {
 	Name string
 	policies.Use
 	Used int // percent
+	Low  bool
 }
 
 func newView(f figures.Figures, byDay bool) view {
@@ -117,7 +121,8 @@ func newView(f figures.Figures, byDay bool) view {
 }
 
 func (v *view) relay(r *figures.Relay) {
-	v.PriceMsat, v.IntervalSec = r.Terms.Schedule().TotalMsat(), int(r.Terms.Interval/time.Second)
+	v.PriceMsat = r.Terms.Schedule().TotalMsat()
+	v.Today, v.EarnedHour = last(r.Days), last(r.Hours)
 	if v.ByDay {
 		v.Earnings = newChart(r.Days, 24*time.Hour)
 	} else {
@@ -144,10 +149,10 @@ func (v *view) relay(r *figures.Relay) {
 }
 
 func (v *view) client(c *figures.Client) {
-	v.Spending = newChart(c.Hours, time.Hour)
+	v.Spending, v.SpentHour = newChart(c.Hours, time.Hour), last(c.Hours)
 	for _, circ := range c.Circuits {
 		row := circuitRow{
-			ID: circ.ID, Handle: circ.PayStream, RateMsat: circ.RateMsat, Interval: ago(circ.Interval), PaidMsat: circ.Pay.PaidMsat,
+			ID: circ.ID, Handle: circ.PayStream, RateMsat: circ.RateMsat, Interval: circ.Interval, PaidMsat: circ.Pay.PaidMsat,
 			Goodput: circ.Goodput, Bytes: circ.Bytes, Connections: circ.Connections,
 			Rounds: newRounds(circ.Pay.Round, circ.Pay.Rounds, circ.Pay.PaidThrough),
 			State:  cmp.Or(statusWords[circ.Pay.Status], state{"building", "wait"}),
@@ -160,6 +165,7 @@ func (v *view) client(c *figures.Client) {
 			row.Path = append(row.Path, h)
 		}
 		v.Circuits = append(v.Circuits, row)
+		v.Open += circ.Connections
 	}
 	names := map[string]string{"hour": "This hour", "day": "Today", "total": "Ever"}
 	for _, which := range []string{"hour", "day", "total"} {
@@ -170,6 +176,7 @@ func (v *view) client(c *figures.Client) {
 		row := budgetRow{Name: names[which], Use: c.Budget[i]}
 		if row.LimitMsat > 0 {
 			row.Used = int(min(100, (row.SpentMsat+row.HeldMsat)*100/row.LimitMsat))
+			row.Low = row.Used >= 90
 		}
 		v.Budgets = append(v.Budgets, row)
 		if which == "day" {
@@ -182,6 +189,14 @@ func (v *view) client(c *figures.Client) {
 		v.ClientEnds = append(v.ClientEnds, t)
 	}
 	v.ClientEnds = ranked(v.ClientEnds)
+}
+
+// last is the bar of now.
+func last(bars []figures.Bar) (b figures.Bar) {
+	if len(bars) > 0 {
+		b = bars[len(bars)-1]
+	}
+	return b
 }
 
 // health says how tor and Lightning are, and what to do.

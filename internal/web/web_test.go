@@ -218,10 +218,34 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-// A change arrives as the event of its panel alone, and a live page ends with the
-// server.
-func TestEvents(t *testing.T) {
-	s := newSource(figurestest.Busy())
+// stream is what a live page hears.
+type stream struct {
+	body  io.ReadCloser
+	lines *bufio.Reader
+}
+
+func (s stream) next(t *testing.T) (id, html string) {
+	t.Helper()
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok {
+			continue
+		}
+		var p struct{ ID, HTML string }
+		if err := json.Unmarshal([]byte(data), &p); err != nil {
+			t.Fatalf("%v: %s", err, data)
+		}
+		return p.ID, p.HTML
+	}
+}
+
+// listen opens a page's events, of a server that runs until stop.
+func listen(t *testing.T, s *source) (_ stream, stop func()) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "page.sock")
 	ln, err := net.Listen("unix", path)
 	if err != nil {
@@ -239,32 +263,34 @@ func TestEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
 	if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
 		t.Errorf("content type %q", ct)
 	}
-	lines := bufio.NewReader(resp.Body)
-	next := func() (id, html string) {
+	out := stream{resp.Body, bufio.NewReader(resp.Body)}
+	return out, func() {
 		t.Helper()
-		for {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, ok := strings.CutPrefix(line, "data: ")
-			if !ok {
-				continue
-			}
-			var p struct{ ID, HTML string }
-			if err := json.Unmarshal([]byte(data), &p); err != nil {
-				t.Fatalf("%v: %s", err, data)
-			}
-			return p.ID, p.HTML
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+		_, _ = io.Copy(io.Discard, out.lines) // returns: the connection has ended
+		resp.Body.Close()
+		hc.CloseIdleConnections()
+		if _, err := os.Stat(path); err == nil {
+			t.Error("the socket is still there")
 		}
 	}
+}
+
+// A change arrives as the event of its panel alone, and a live page ends with the
+// server.
+func TestEvents(t *testing.T) {
+	s := newSource(figurestest.Busy())
+	events, stop := listen(t, s)
+	defer stop()
 	seen := map[string]bool{}
-	for len(seen) < 10 { // everything, once
-		id, _ := next()
+	for len(seen) < 11 { // everything, once, and the title
+		id, _ := events.next(t)
 		if seen[id] {
 			t.Errorf("%s came twice, and nothing had changed", id)
 		}
@@ -275,17 +301,48 @@ func TestEvents(t *testing.T) {
 		r.TodayMsat = 77_000
 		f.Relay = &r
 	})
-	if id, html := next(); id != "earned" || !strings.Contains(html, "77") {
+	if id, title := events.next(t); id != "title" || !strings.HasPrefix(title, "77 sat earned today") {
+		t.Errorf("the change came first as %s: %s", id, title)
+	}
+	if id, html := events.next(t); id != "earned" || !strings.Contains(html, "77") {
 		t.Errorf("the change came as %s: %s", id, html)
 	}
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Serve: %v", err)
-	}
-	_, _ = io.Copy(io.Discard, lines) // returns: the connection has ended
-	hc.CloseIdleConnections()
-	if _, err := os.Stat(path); err == nil {
-		t.Error("the socket is still there")
+}
+
+// A page of one role is live, too, with nothing in it yet: each part that it has is
+// sent, and no other.
+func TestEventsOfOneRole(t *testing.T) {
+	both := figurestest.Busy()
+	for name, test := range map[string]struct {
+		edit func(*figures.Figures)
+		want []string
+	}{
+		"relay":  {func(f *figures.Figures) { f.Relay, f.Client = &figures.Relay{Terms: both.Relay.Terms}, nil }, []string{"title", "health", "earned", "earnings", "paystreams", "refusals", "foot"}},
+		"client": {func(f *figures.Figures) { f.Relay, f.Client = nil, new(figures.Client) }, []string{"title", "health", "spent", "circuits", "budgets", "spending", "foot"}},
+		"proxy":  {func(f *figures.Figures) { f.Relay, f.Client, f.Lightning = nil, nil, nil }, []string{"title", "health", "foot"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := both
+			test.edit(&f)
+			s := newSource(f)
+			events, stop := listen(t, s)
+			defer stop()
+			for _, want := range test.want {
+				if id, html := events.next(t); id != want || html == "" && id != "health" {
+					t.Errorf("%s: %q, want %s", id, html, want)
+				}
+			}
+			s.change(func(f *figures.Figures) { f.At = f.At.Add(time.Second) })
+			if id, html := events.next(t); id != "foot" || !strings.Contains(html, "15:30:01") {
+				t.Errorf("the clock's next second came as %s: %s", id, html)
+			}
+			page := parse(t, get(t, web.New(web.Config{Source: s}).Handler(), "/").Body.String())
+			for _, id := range test.want[1:] {
+				if page.byID(id) == nil {
+					t.Errorf("%s is not on the page", id)
+				}
+			}
+		})
 	}
 }
 

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/gateway"
+	"github.com/el-tor/tops/internal/figures"
 	"github.com/el-tor/tops/paystream"
 )
 
 // words are how figures are written.
 var words = template.FuncMap{
-	"sat": sat, "bytes": bytesOf, "pace": pace, "ago": ago, "short": short, "count": count,
-	"add": func(a, b int) int { return a + b },
+	"sat": sat, "bytes": bytesOf, "pace": pace, "ago": ago, "count": count,
+	"every": every, "payments": func(b figures.Bar) string { return plural(b.Payments, "payment", "payments") },
+	"tunnels": func(n int64) string { return plural(n, "tunnel", "tunnels") }, "connections": func(n int) string { return plural(n, "connection", "connections") },
 }
 
 // sat is an amount in sat, to the msat, digits in groups of three.
@@ -61,7 +63,7 @@ func pace(bytesPerSecond int64) string { return bytesOf(bytesPerSecond) + "/s" }
 // ago writes a time span roughly, as people say it.
 func ago(d time.Duration) string {
 	switch {
-	case d < time.Minute:
+	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", int(d.Minutes()))
@@ -70,6 +72,29 @@ func ago(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d days", int(d.Hours()/24))
 	}
+}
+
+// every writes an interval that something is paid for, exactly.
+func every(d time.Duration) string {
+	switch {
+	case d == time.Minute:
+		return "a minute"
+	case d == time.Hour:
+		return "an hour"
+	case d%time.Minute == 0:
+		return fmt.Sprintf("each %d min", d/time.Minute)
+	case d%time.Second == 0:
+		return fmt.Sprintf("each %d s", d/time.Second)
+	}
+	return "each " + d.String()
+}
+
+// plural is a number of things.
+func plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(int64(n)) + " " + many
 }
 
 // short is the beginning of a fingerprint.
@@ -104,7 +129,7 @@ var refusalWords = map[gateway.Refusal]string{
 	gateway.RefusedRequest:  "Not understood",
 	gateway.RefusedFailed:   "Trouble of the relay's own",
 	gateway.RefusedStranger: "Connection not from this tor",
-	gateway.RefusedRoom:     "No pay stream, and room was short",
+	gateway.RefusedRoom:     "Nothing was paid, and room was short",
 }
 
 var reasonWords = map[paystream.Reason]string{

@@ -1,17 +1,21 @@
 package web
 
 import (
+	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/el-tor/tops/gateway"
+	"github.com/el-tor/tops/internal/figures"
 )
 
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{sat(0), "0"}, {sat(1), "0.001"}, {sat(1500), "1.5"}, {sat(1_234_567_000), "1\u202f234\u202f567"}, {sat(-2500), "−2.5"},
 		{bytesOf(999), "999 B"}, {bytesOf(1000), "1.0 kB"}, {bytesOf(999_499), "999 kB"}, {bytesOf(999_600), "1.0 MB"}, {bytesOf(123_456_789), "123 MB"},
-		{ago(59 * time.Second), "59 s"}, {ago(-time.Second), "0 s"}, {ago(90 * time.Minute), "1 h"}, {ago(49 * time.Hour), "2 days"},
+		{ago(119 * time.Second), "119 s"}, {ago(121 * time.Second), "2 min"}, {ago(-time.Second), "0 s"}, {ago(90 * time.Minute), "1 h"}, {ago(49 * time.Hour), "2 days"},
+		{every(time.Minute), "a minute"}, {every(90 * time.Second), "each 90 s"}, {every(5 * time.Minute), "each 5 min"}, {every(time.Hour), "an hour"}, {every(500 * time.Millisecond), "each 500ms"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
@@ -24,11 +28,26 @@ func TestWords(t *testing.T) {
 	}
 }
 
-func TestRoundUp(t *testing.T) {
-	for msat, want := range map[int64]int64{1: 1, 3: 5, 1000: 1000, 1001: 2000, 5001: 10_000, 21_500: 50_000} {
-		if got := roundUp(msat); got != want {
-			t.Errorf("roundUp(%d) = %d, want %d", msat, got, want)
+func TestChart(t *testing.T) {
+	at := time.Date(2026, 3, 4, 15, 30, 0, 0, time.UTC)
+	for msat, want := range map[int64][]int64{
+		1: {1, 0}, 3: {3, 2, 1, 0}, 1000: {1000, 800, 600, 400, 200, 0}, 1001: {1500, 1000, 500, 0}, 21_500: {25_000, 20_000, 15_000, 10_000, 5000, 0},
+		250_000: {250_000, 200_000, 150_000, 100_000, 50_000, 0}, math.MaxInt64 / 100: nil,
+	} {
+		c := newChart(figures.Fill(at, time.Hour, 24, []figures.Bar{{From: at, Msat: msat}}), time.Hour)
+		if want != nil && !slices.Equal(c.Steps, want) {
+			t.Errorf("%d msat: steps %v, want %v", msat, c.Steps, want)
 		}
+		last := c.Bars[len(c.Bars)-1]
+		if last.Y < 0 || last.Height < 50 || last.Y+last.Height != 100 || len(c.Steps) > 6 || c.Lines[0] != 0 || c.Lines[len(c.Lines)-1] != 100 {
+			t.Errorf("%d msat: a bar from %v, %v high, lines at %v", msat, last.Y, last.Height, c.Lines)
+		}
+	}
+	if c := newChart(figures.Fill(at, time.Hour, 24, nil), time.Hour); !slices.Equal(c.Labels, []string{"16:00", "20:00", "00:00", "04:00", "08:00", "12:00"}) {
+		t.Errorf("hours: %q", c.Labels)
+	}
+	if c := newChart(figures.Fill(at, 24*time.Hour, 30, nil), 24*time.Hour); !slices.Equal(c.Labels, []string{"3 Feb", "8 Feb", "13 Feb", "18 Feb", "23 Feb", "28 Feb"}) {
+		t.Errorf("days: %q", c.Labels)
 	}
 }
 

@@ -22,7 +22,7 @@ var (
 type Journal struct {
 	mu       sync.Mutex // guards the rest
 	fail     error
-	payIndex uint64
+	at       paystream.Position
 	payee    map[paystream.Handle]paystream.PayeeRecord
 	bookings map[string]paystream.Booking // by payment hash
 	terms    map[policies.TermsHash]paystream.RetiredTerms
@@ -104,7 +104,10 @@ func (j *Journal) CommitPayee(ctx context.Context, b paystream.PayeeBatch) (know
 		t.Retired = asKept(t.Retired)
 		j.terms[t.Terms.Hash()] = t
 	}
-	j.payIndex = max(j.payIndex, b.PayIndex)
+	if b.Rewind || b.PayIndex > j.at.PayIndex {
+		j.at = b.Position
+		j.at.PaidAt = asKept(j.at.PaidAt)
+	}
 	return known, nil
 }
 
@@ -167,7 +170,7 @@ func (j *Journal) LoadPayee(ctx context.Context, since time.Time) (paystream.Pay
 	}
 	live := func(end time.Time) bool { return end.IsZero() || end.After(since) }
 	return paystream.PayeeState{
-		PayIndex: j.payIndex,
+		Position: j.at,
 		Streams: sorted(j.payee, func(r paystream.PayeeRecord) (paystream.PayeeRecord, bool) {
 			r.BalanceMsat = balance[r.Handle]
 			r.RoundIDs = slices.Clone(r.RoundIDs)

@@ -17,7 +17,7 @@ func TestFailChangesNothing(t *testing.T) {
 	j := memjournal.New()
 	full := errors.New("disk full")
 	j.Fail(full)
-	batch := paystream.PayeeBatch{PayIndex: 7, Bookings: []paystream.Booking{
+	batch := paystream.PayeeBatch{Position: paystream.Position{PayIndex: 7}, Bookings: []paystream.Booking{
 		{Settlement: paystream.Settlement{PayIndex: 7, PaymentHash: "aa"}, Kind: paystream.BookedUnclaimed},
 	}}
 	if _, err := j.CommitPayee(t.Context(), batch); !errors.Is(err, full) {

@@ -166,6 +166,32 @@ func TestBrowserMode(t *testing.T) {
 	}
 }
 
+// A pattern is for the whole of the arguments, whatever its alternatives begin with.
+func TestGraterPatterns(t *testing.T) {
+	for _, tc := range []struct{ pattern, allows, blocks string }{
+		{"a|b", "a b", "ab aa xb ba"},
+		{"version|ns/id/[A-F]{2}", "version ns/id/AB", "versions ns/id/ABC xns/id/AB ns/id/A"},
+		{"(?i)abc|def", "ABC abc def DEF", "abcd xdef"},
+		{"ab*|c?d", "a ab abb d cd", "b c cdd"},
+		{"^abc$", "abc", "abcd xabc"},
+		{"x(|y)", "x xy", "y xyy"},
+		{"(ab|ac)d|z.*", "abd acd z zz", "ad abdz"},
+		{"|a", "a", "b aa"},
+	} {
+		g := admit(t, open(t, ".yml", "- hosts: ['*']\n  commands:\n    GETINFO:\n      - '"+tc.pattern+"'\n"), remote)
+		for args := range strings.FieldsSeq(tc.allows) {
+			if got := say(g, "GETINFO "+args); got != "GETINFO "+args {
+				t.Errorf("%s: %s", tc.pattern, got)
+			}
+		}
+		for args := range strings.FieldsSeq(tc.blocks) {
+			if got := say(g, "GETINFO "+args); !strings.HasPrefix(got, "510 ") {
+				t.Errorf("%s: tor gets %s", tc.pattern, got)
+			}
+		}
+	}
+}
+
 func TestGraterErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"key", "- users: ['*']\n  exe-path: ['*']\n", "p.yml:2: unknown key \"exe-path\""},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 )
@@ -12,33 +13,72 @@ import (
 // appends a '$', by which `a|b` matches everything that begins with a; here the
 // expression is a group.
 type pattern struct {
-	re      *regexp.Regexp
-	literal string // if fixed
-	fixed   bool   // without anything but plain characters
+	re       *regexp.Regexp
+	literal  string   // if fixed
+	fixed    bool     // without anything but plain characters
+	prefixes []string // what matches begins with one of them; nil: with anything
 }
 
 func newPattern(expr string) (pattern, error) {
-	re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
-	if err == nil {
-		_, err = regexp.Compile(expr) // a parenthesis must not close ours
+	if _, err := regexp.Compile(expr); err != nil { // by itself: a parenthesis must not close ours
+		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
 	}
+	re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
 	if err != nil {
 		return pattern{}, fmt.Errorf("pattern %q: %w", expr, err)
 	}
-	return pattern{re: re, literal: expr, fixed: regexp.QuoteMeta(expr) == expr}, nil
+	return pattern{re: re, literal: expr, fixed: regexp.QuoteMeta(expr) == expr, prefixes: prefixes(expr)}, nil
 }
 
-func (p pattern) matches(s string) bool {
+// prefixes are what the alternatives of an expression begin with, by which most
+// commands can be told from most patterns; nil if one of them begins with anything.
+func prefixes(expr string) (out []string) {
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	branches := []*syntax.Regexp{tree}
+	if tree.Op == syntax.OpAlternate {
+		branches = tree.Sub
+	}
+	for _, b := range branches {
+		re, err := regexp.Compile(b.String())
+		if err != nil {
+			return nil
+		}
+		prefix, _ := re.LiteralPrefix()
+		if prefix == "" {
+			return nil
+		}
+		out = append(out, prefix)
+	}
+	return out
+}
+
+// begins reports whether s may match.
+func (p *pattern) begins(s string) bool {
+	for _, prefix := range p.prefixes {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return p.prefixes == nil
+}
+
+func (p *pattern) matches(s string) bool {
 	if p.fixed {
 		return s == p.literal
 	}
-	return p.re.MatchString(s)
+	return p.begins(s) && p.re.MatchString(s)
 }
 
 // groups returns what the groups matched; one that took no part is empty.
-func (p pattern) groups(s string) (groups []string, ok bool) {
+func (p *pattern) groups(s string) (groups []string, ok bool) {
 	if p.fixed {
 		return nil, s == p.literal
+	}
+	if !p.begins(s) {
+		return nil, false
 	}
 	m := p.re.FindStringSubmatch(s)
 	if m == nil {

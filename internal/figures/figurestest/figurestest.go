@@ -32,7 +32,7 @@ func Busy() figures.Figures {
 			Load: paystream.Load{PayStreams: 3, Free: 1},
 			PayStreams: []paystream.PayeeStatus{
 				{View: paystream.View{Handle: "ebf064b1c7877810", Round: 4, BalanceMsat: 4000, PaidThrough: 5, DueMsat: 1000, DueIn: 75 * time.Second, Bytes: 123_456_789}, Status: paystream.StatusPaid, Rounds: 10},
-				{View: paystream.View{Handle: "0123456789abcdef", Round: 1, DueMsat: 1000, DueIn: 90 * time.Second}, Status: paystream.StatusFree, Rounds: 10},
+				{View: paystream.View{Handle: "0123456789abcdef", Round: 1, PaidThrough: 1, DueMsat: 1000, DueIn: 90 * time.Second}, Status: paystream.StatusFree, Rounds: 10},
 			},
 			Gateway: gateway.Stats{Connections: 5, Tunnels: 3, Tunnelled: 987_654_321, Refused: map[gateway.Refusal]int64{gateway.RefusedUnpaid: 12, gateway.RefusedPolicy: 3}},
 			Ended:   map[paystream.Reason]int64{paystream.ReasonCompleted: 40, paystream.ReasonLate: 2},

@@ -48,6 +48,10 @@ function connect() {
   const events = new EventSource("/events" + location.search);
   events.addEventListener("panel", (e) => {
     const { id, html } = JSON.parse(e.data);
+    if (id === "title") {
+      document.title = html; // plain text
+      return;
+    }
     const panel = document.getElementById(id);
     if (!panel) return;
     const now = document.createElement("template");

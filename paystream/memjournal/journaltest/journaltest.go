@@ -58,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Journal) {
 		{"an unclaimed payment is claimed once", claimedOnce},
 		{"a batch may be committed again", committedAgain},
 		{"a batch that books twice is refused whole", twiceInABatch},
-		{"pay_index never goes back", payIndexNeverGoesBack},
+		{"pay_index goes back only by Rewind", payIndexGoesBackOnlyByRewind},
 		{"loading leaves out what is old", leavesOutTheOld},
 		{"terms", offeredTerms},
 		{"payer stream comes back", payerStreamComesBack},

@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,11 +37,11 @@ func balanceIsTheSumOfCredits(t *testing.T, j Journal) {
 	a, b := PayeeStream(1), PayeeStream(2)
 	b.Start = b.Start.Add(time.Second)
 	a.BalanceMsat = 1 << 40 // not the record's to say
-	commit(t, j, paystream.PayeeBatch{PayIndex: 4, Streams: []paystream.PayeeRecord{a, b}, Bookings: []paystream.Booking{
+	commit(t, j, paystream.PayeeBatch{Position: paystream.Position{PayIndex: 4}, Streams: []paystream.PayeeRecord{a, b}, Bookings: []paystream.Booking{
 		Credit(1, a.Handle, 1000), Credit(2, b.Handle, 1), Credit(3, a.Handle, 500),
 		booking(4, paystream.BookedLate, a.Handle, 77),
 	}})
-	commit(t, j, paystream.PayeeBatch{PayIndex: 5, Bookings: []paystream.Booking{Credit(5, a.Handle, 30)}})
+	commit(t, j, paystream.PayeeBatch{Position: paystream.Position{PayIndex: 5}, Bookings: []paystream.Booking{Credit(5, a.Handle, 30)}})
 	a.BalanceMsat, b.BalanceMsat = 1530, 1
 	same(t, "the pay streams", []paystream.PayeeRecord{a, b}, loadPayee(t, j).Streams)
 }
@@ -74,7 +75,7 @@ func bookedOnce(t *testing.T, j Journal) {
 func claimedOnce(t *testing.T, j Journal) {
 	a := PayeeStream(1)
 	u1, u2 := unclaimed(1, 1000), unclaimed(2, 50)
-	commit(t, j, paystream.PayeeBatch{PayIndex: 2, Bookings: []paystream.Booking{u1, u2}})
+	commit(t, j, paystream.PayeeBatch{Position: paystream.Position{PayIndex: 2}, Bookings: []paystream.Booking{u1, u2}})
 	if known := commit(t, j, paystream.PayeeBatch{Bookings: []paystream.Booking{u1}}); len(known) != 0 {
 		t.Errorf("an unclaimed payment is known as booked: %q", known)
 	}
@@ -106,7 +107,7 @@ func claimedOnce(t *testing.T, j Journal) {
 func committedAgain(t *testing.T, j Journal) {
 	a := PayeeStream(1)
 	u := unclaimed(3, 7)
-	b := paystream.PayeeBatch{PayIndex: 3, Streams: []paystream.PayeeRecord{a}, Terms: []paystream.RetiredTerms{{Terms: Terms()}},
+	b := paystream.PayeeBatch{Position: paystream.Position{PayIndex: 3}, Streams: []paystream.PayeeRecord{a}, Terms: []paystream.RetiredTerms{{Terms: Terms()}},
 		Bookings: []paystream.Booking{Credit(1, a.Handle, 1000), booking(2, paystream.BookedLate, a.Handle, 9), u}}
 	commit(t, j, b)
 	before := loadPayee(t, j)
@@ -119,12 +120,12 @@ func committedAgain(t *testing.T, j Journal) {
 
 func twiceInABatch(t *testing.T, j Journal) {
 	a := PayeeStream(1)
-	_, err := j.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 3, Streams: []paystream.PayeeRecord{a},
+	_, err := j.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: 3}, Streams: []paystream.PayeeRecord{a},
 		Bookings: []paystream.Booking{Credit(1, a.Handle, 1), Credit(1, a.Handle, 1)}})
 	if err == nil {
 		t.Error("a payment booked twice in one batch was accepted")
 	}
-	_, err = j.CommitPayee(t.Context(), paystream.PayeeBatch{PayIndex: 3, Streams: []paystream.PayeeRecord{a},
+	_, err = j.CommitPayee(t.Context(), paystream.PayeeBatch{Position: paystream.Position{PayIndex: 3}, Streams: []paystream.PayeeRecord{a},
 		Bookings: []paystream.Booking{Credit(1, a.Handle, 1), booking(2, "gift", a.Handle, 1)}})
 	if err == nil {
 		t.Error("a booking of an unknown kind was accepted")
@@ -132,12 +133,20 @@ func twiceInABatch(t *testing.T, j Journal) {
 	same(t, "the journal after refusals", paystream.PayeeState{}, loadPayee(t, j))
 }
 
-func payIndexNeverGoesBack(t *testing.T, j Journal) {
-	for _, step := range []struct{ commit, want uint64 }{{0, 0}, {5, 5}, {0, 5}, {3, 5}, {5, 5}, {6, 6}} {
-		commit(t, j, paystream.PayeeBatch{PayIndex: step.commit})
-		if got := loadPayee(t, j).PayIndex; got != step.want {
-			t.Errorf("after %d: pay_index %d, want %d", step.commit, got, step.want)
+func payIndexGoesBackOnlyByRewind(t *testing.T, j Journal) {
+	at := func(n uint64) paystream.Position {
+		if n == 0 {
+			return paystream.Position{}
 		}
+		return paystream.Position{PayIndex: n, PaymentHash: PaymentHash(int(n)), PaidAt: now().Add(time.Duration(n))}
+	}
+	for _, step := range []struct {
+		commit uint64
+		rewind bool
+		want   uint64
+	}{{0, false, 0}, {5, false, 5}, {0, false, 5}, {3, false, 5}, {6, false, 6}, {2, true, 2}, {1, false, 2}, {4, false, 4}, {0, true, 0}, {7, true, 7}} {
+		commit(t, j, paystream.PayeeBatch{Position: at(step.commit), Rewind: step.rewind})
+		same(t, fmt.Sprintf("position after %+v", step), at(step.want), loadPayee(t, j).Position)
 	}
 }
 
@@ -173,7 +182,7 @@ func offeredTerms(t *testing.T, j Journal) {
 func endedContext(t *testing.T, j Journal) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := j.CommitPayee(ctx, paystream.PayeeBatch{PayIndex: 9}); err == nil {
+	if _, err := j.CommitPayee(ctx, paystream.PayeeBatch{Position: paystream.Position{PayIndex: 9}}); err == nil {
 		t.Error("CommitPayee worked with an ended context")
 	}
 	if err := j.SavePayStream(ctx, PayerStream(1)); err == nil {
