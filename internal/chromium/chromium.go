@@ -49,7 +49,8 @@ func Start(t testing.TB) *Browser {
 	return &Browser{ctx}
 }
 
-// Look is how a page is looked at.
+// Look is how a page is looked at, by one who does not want things to move: so
+// that a picture is the same each time.
 type Look struct {
 	Width, Height int64 // 1280 × 800, if 0
 	Dark          bool  // prefers-color-scheme
@@ -94,7 +95,7 @@ func (b *Browser) Open(t testing.TB, address string, l Look) *Page {
 	Call(p, log.Enable, cdp.Empty{})
 	Call(p, runtime.Enable, cdp.Empty{})
 	Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 	p.Do(chromedp.EmulateViewport(l.Width, l.Height, size...), chromedp.Navigate(address))
 	return p
 }
