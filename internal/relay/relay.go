@@ -240,17 +240,19 @@ func (r *Relay) gateway(ctx context.Context, me Identity) (*gateway.Server, erro
 }
 
 // followConsensus keeps the list of relays' OR ports fresh: a consensus is valid
-// for three hours.
+// for three hours. A tor that has just started has none yet, and is asked again soon.
 func (r *Relay) followConsensus(ctx context.Context) error {
-	tick := time.NewTicker(30 * time.Minute)
-	defer tick.Stop()
 	for {
+		wait := 30 * time.Minute
+		if len(*r.ports.Load()) == 0 {
+			wait = 10 * time.Second
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-time.After(wait):
 		}
-		if ports, err := orPorts(ctx, r.tor); err == nil {
+		if ports, err := orPorts(ctx, r.tor); err == nil && len(ports) > 0 { // an empty one is no news
 			r.ports.Store(&ports)
 		}
 	}
