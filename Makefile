@@ -9,13 +9,27 @@ PACKAGES ?= ./...
 # none is late because of another.
 REALTIME := /cmd/tops /internal/e2e /internal/killtest /internal/plugin /internal/testnet /internal/tor /test/controllers
 
-.PHONY: help build demo picture test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker
+.PHONY: help build deb release reproducible vulncheck demo picture test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker tools-packages
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/tops
 	$(GO) build -trimpath -o bin/tops ./cmd/tops
+
+deb: ## dist/tops_…_ARCH.deb for this machine's architecture, or those of ARCH
+	@scripts/release $(or $(ARCH),$(shell $(GO) env GOARCH))
+	@ls dist/*.deb
+
+release: ## dist: packages and tarballs for amd64 and arm64, SBOM, SHA256SUMS
+	@scripts/release
+	@cat dist/SHA256SUMS
+
+reproducible: ## build the release again from a copy of the source, elsewhere and from nothing, and compare
+	@scripts/reproducible
+
+vulncheck: ## known vulnerabilities, where their database can be reached
+	@scripts/vulncheck
 
 demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
@@ -33,12 +47,15 @@ else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
-test-world: tools-tor tools-cc tools-world build ## the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; with STEM=checkout, stem's own suite
+test-world: tools-tor tools-cc tools-world tools-packages build ## the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
 	$(GO) vet -tags world ./test/controllers ./ledger ./internal/chromium ./internal/web ./internal/e2e
 	$(GO) test -race -tags world -timeout 10m ./ledger
 	$(GO) test -race -tags world -timeout 5m ./internal/web
 	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
+	$(GO) vet -tags world ./test/packages
+	scripts/reproducible
+	$(GO) test -tags world -count 1 -v -timeout 15m $(AS_ROOT) ./test/packages
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
@@ -61,7 +78,7 @@ fuzz: ## each parser for FUZZTIME (default 10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s)
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 # What comes from Debian's packages, when it is missing.
 tools-tor:
@@ -87,6 +104,13 @@ tools-docker:
 	@scripts/need curl curl
 	@scripts/need docker-compose docker-compose
 	@$(ROOT) docker info >/dev/null || { echo "Docker's daemon does not answer" >&2; exit 1; }
+
+tools-packages: tools-docker
+	@scripts/need mandoc mandoc
+	@scripts/need man man-db
+	@scripts/need lintian lintian
+	@scripts/need zsh zsh
+	@scripts/need fish fish
 
 tools-bench:
 	@scripts/need socat socat
