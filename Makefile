@@ -49,11 +49,11 @@ endif
 
 test-world: tools-tor tools-cc tools-world tools-packages build ## the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
 	$(GO) vet -tags world ./test/controllers ./ledger ./internal/chromium ./internal/web ./internal/e2e
-	$(GO) test -race -tags world -timeout 10m ./ledger
+	$(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
 	$(GO) test -race -tags world -timeout 5m ./internal/web
 	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
-	$(GO) vet -tags world ./test/packages
+	$(GO) vet -tags world ./test/packages ./test/fleet
 	scripts/reproducible
 	$(GO) test -tags world -count 1 -v -timeout 15m $(AS_ROOT) ./test/packages
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"

@@ -292,8 +292,12 @@ func (r *Receiver) set(change func(*progress)) {
 }
 
 func settlement(inv Invoice) paystream.Settlement {
-	return paystream.Settlement{
+	s := paystream.Settlement{
 		PayIndex: inv.PayIndex, PaymentHash: inv.PaymentHash, Label: inv.Label, Note: inv.PayerNote, OfferID: inv.OfferID,
 		AmountMsat: int64(inv.ReceivedMsat), PaidAt: inv.PaidAt.Time,
 	}
+	if inv.OfferID == "" {
+		s.Description = inv.Description
+	}
+	return s
 }

@@ -26,6 +26,10 @@ type PayeeConfig struct {
 	// relays may share a node; each leaves alone what is not its own.
 	Ours func(offerID string) bool
 
+	// OursPlain says the same of a plain invoice, by its description; nil: the node
+	// serves nobody else. What is paid for a pay stream of ours is ours in any case.
+	OursPlain func(description string) bool
+
 	// Now is a clock that neither jumps nor stops while the process lives.
 	Now func() time.Time
 

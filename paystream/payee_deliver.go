@@ -193,13 +193,23 @@ func (p *Payee) dropUnclaimedLocked(note RoundID, paymentHash string) {
 }
 
 // isOurs reports whether a settlement was paid to an offer of ours, or to a
-// plain invoice that a gateway of ours made: its label is `<id>-<n>`.
+// plain invoice that a gateway of ours made: its label is `<id>-<n>`, and its
+// description tells it from those of another relay at the same node.
 func (p *Payee) isOurs(s Settlement) bool {
 	if s.OfferID != "" {
 		return p.cfg.Ours(s.OfferID)
 	}
-	_, err := ParseRoundID(string(noteOf(s)))
-	return err == nil
+	note := noteOf(s)
+	if _, err := ParseRoundID(string(note)); err != nil {
+		return false
+	}
+	if p.cfg.OursPlain == nil || s.Description == "" || p.cfg.OursPlain(s.Description) {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _, known := p.notes.find(note)
+	return known
 }
 
 // noteOf is the id that a settlement was paid under.

@@ -12,6 +12,7 @@ type Settlement struct {
 	Label       string // the invoice's label
 	Note        string // the payer's note: a round's id, if it is meant for us
 	OfferID     string // the offer that it was paid to, empty for a plain invoice
+	Description string // a plain invoice's
 	AmountMsat  int64  // amount_received_msat
 	PaidAt      time.Time
 }

@@ -97,6 +97,11 @@ func (r *Relay) isOurs(inv cln.Invoice) bool {
 	if _, err := paystream.ParseRoundID(note); err != nil || n == "" {
 		return false
 	}
-	return inv.Description == paystream.InvoiceDescription(r.Terms()) ||
-		r.cfg.Relay.LightningAddress != "" && inv.Description == r.address().metadata()
+	return r.isOursPlain(inv.Description)
+}
+
+// isOursPlain tells the plain invoices of this relay by their description.
+func (r *Relay) isOursPlain(description string) bool {
+	return description == paystream.InvoiceDescription(r.Terms()) ||
+		r.cfg.Relay.LightningAddress != "" && description == r.address().metadata()
 }

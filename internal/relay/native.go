@@ -39,7 +39,7 @@ func (r *Relay) nativePayee(terms policies.Terms) *paystream.Payee {
 	payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: terms, Carrier: r.native, Journal: journal, Now: r.cfg.Now,
 		Receiver: eltor.Fees{Receiver: r.cfg.Node, Terms: func() policies.Terms { return payee.Terms() }},
-		Ours:     func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
+		Ours:     func(id string) bool { return slices.Contains(*r.offers.Load(), id) }, OursPlain: r.isOursPlain,
 		Opening: func(paystream.Load) paystream.Opening {
 			if r.feeMsat.Load() > 0 {
 				return paystream.OpenFee

@@ -125,8 +125,8 @@ func New(ctx context.Context, cfg Config) (_ *Relay, err error) {
 	}
 	r.Payee = paystream.NewPayee(paystream.PayeeConfig{
 		Terms: terms, Carrier: r.server, Receiver: cfg.Node, Journal: cfg.Journal,
-		Ours: func(id string) bool { return slices.Contains(*r.offers.Load(), id) },
-		Now:  cfg.Now,
+		Ours: func(id string) bool { return slices.Contains(*r.offers.Load(), id) }, OursPlain: r.isOursPlain,
+		Now: cfg.Now,
 		Opening: (&paystream.Ladder{MaxFree: cfg.Relay.MaxFree, MaxNewcomers: cfg.Relay.MaxNewcomers, AskFee: cfg.Relay.AskFee,
 			Changed: cfg.Opening}).Opening,
 		Emit: cfg.Emit, OnError: r.failed, OutageGrace: time.Duration(cfg.Relay.OutageGrace),
