@@ -16,8 +16,12 @@ var secretCommands = map[string]bool{
 
 // secretKeys are keywords and options whose values are secret, in either direction.
 var secretKeys = regexp.MustCompile(`(?i)\b(PrivateKey|HashedControlPassword|__HashedControlSessionPassword|ClientAuth|ClientAuthV3|` +
-	`SERVERHASH|SERVERNONCE|SOCKS_PASSWORD|SOCKS_USERNAME|PAYMENT_HASH|PaymentLightningNodeConfig|` +
+	`SERVERHASH|SERVERNONCE|SOCKS_PASSWORD|SOCKS_USERNAME|PAYMENT_HASH|` +
 	`Socks5ProxyPassword|HTTPSProxyAuthenticator|HTTPProxyAuthenticator)(=| )("(?:[^"\\]|\\.)*"?|\S+)`)
+
+// walletConfig is El Tor's option for a wallet, whose value is many words, all but
+// the first few secret.
+var walletConfig = regexp.MustCompile(`(?i)\b(PaymentLightningNodeConfig)(=| ).*`)
 
 // longHex is what a cookie, nonce, hash, preimage or round id looks like; a
 // relay's fingerprint, 40 digits, stays.
@@ -35,6 +39,7 @@ func Redact(line string) string {
 		}
 		return name + " " + redacted
 	}
+	line = walletConfig.ReplaceAllString(line, "${1}${2}"+redacted)
 	line = secretKeys.ReplaceAllString(line, "${1}${2}"+redacted)
 	line = longHex.ReplaceAllString(line, redacted)
 	return strings.Map(func(r rune) rune {

@@ -27,6 +27,10 @@ type CarrierConfig struct {
 	Now     func() time.Time
 	Failed  func(error) // what went wrong and goes on, for the log
 
+	// Look is how often the carrier looks which circuits are still there; 0: every
+	// 10 seconds.
+	Look time.Duration
+
 	// Load and Save keep the circuits that are served over a restart: tor tells of
 	// each once.
 	Load func(*State) error
@@ -42,11 +46,14 @@ type Carrier struct {
 	heard chan Event    // what the connection of events brought
 	wake  chan struct{} // something has to be done
 
+	unlisted bool // tor does not list its circuits; with Run
+
 	mu       sync.Mutex // guards what follows
 	byHash   map[paystream.PaymentIDHash]*served
 	byHandle map[paystream.Handle]*served
 	stats    Stats
 	unsaved  bool
+	unknown  map[uint32]time.Time // circuits that brought nothing, and since when they are here
 }
 
 // served is one circuit that brought a payload.
@@ -67,12 +74,13 @@ type Stats struct {
 	Circuits  int    `json:"circuits"`  // that are served now
 	Doubled   uint64 `json:"doubled"`   // events that came again
 	Malformed uint64 `json:"malformed"` // lines that are no event, injected ones among them
-	Injected  uint64 `json:"injected"`  // events whose circuit is not there, or another's
+	Injected  uint64 `json:"injected"`  // events of a circuit, or with a payload, that another circuit has
 	Dropped   uint64 `json:"dropped"`   // events beyond what can be remembered
 	Refused   uint64 `json:"refused"`   // payloads that the engine did not take
 	Ended     uint64 `json:"ended"`     // circuits that were ended
 	Shared    uint64 `json:"shared"`    // circuits that could not be ended: another has the same id
 	Unended   uint64 `json:"unended"`   // unpaid circuits that this tor cannot end
+	Unknown   uint64 `json:"unknown"`   // circuits that brought no payload, or none that could be read, and were ended
 }
 
 const (
@@ -80,11 +88,14 @@ const (
 	maxWaiting = 4096             // payloads that are not admitted yet
 	tryAgain   = time.Second      // between attempts to have a payload admitted
 	endAgain   = 10 * time.Second // between attempts to end a circuit whose id is shared
-	lookEvery  = 30 * time.Second // at which circuits are still there
+	lookEvery  = 10 * time.Second // at which circuits are there
 )
 
 // NewCarrier makes a carrier that hears nothing before Run.
 func NewCarrier(cfg CarrierConfig) *Carrier {
+	if cfg.Look == 0 {
+		cfg.Look = lookEvery
+	}
 	return &Carrier{
 		cfg: cfg, heard: make(chan Event, maxHeard), wake: make(chan struct{}, 1),
 		byHash:   make(map[paystream.PaymentIDHash]*served),
@@ -142,10 +153,11 @@ func (c *Carrier) Run(ctx context.Context) error {
 	if err := c.load(); err != nil {
 		return err
 	}
+	c.lookAround(ctx)
 	var listening sync.WaitGroup
 	defer listening.Wait()
 	listening.Go(func() { c.listen(ctx) })
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(c.cfg.Look)
 	defer look.Stop()
 	for {
 		wait := c.round(ctx)
@@ -212,37 +224,38 @@ func (c *Carrier) ownerLocked(id uint32) *served {
 	return nil
 }
 
-// round does what can be done now, and returns how long nothing will have to be.
+// round does what can be done now, and returns how long nothing will have to be. It
+// asks tor nothing unless a circuit is to be ended: while this tor tells of one
+// circuit, whatever else it says to anybody can kill it.
 func (c *Carrier) round(ctx context.Context) time.Duration {
-	todo := c.due()
-	if len(todo) == 0 {
-		c.save()
-		return c.rest()
-	}
+	defer c.save()
 	var there *listing
-	if c.cfg.Fork.Dialect == B {
-		var err error
-		if there, err = listCircuits(ctx, c.cfg.Tor); err != nil {
-			if ctx.Err() == nil {
-				c.failed(fmt.Errorf("tor does not list its circuits: %w", err))
-			}
+	for _, s := range c.due() {
+		if ctx.Err() != nil {
 			return tryAgain
 		}
-	}
-	for _, s := range todo {
-		switch {
-		case ctx.Err() != nil:
-			return tryAgain
-		case s.circuit != 0 && there != nil && !there.has(s.circuit):
-			c.gone(ctx, s)
-		case s.ending:
-			c.end(ctx, s, there)
-		default:
+		if !s.ending {
 			c.admit(ctx, s)
+			continue
 		}
+		if c.cfg.Fork.Dialect == B && there == nil {
+			if there = c.list(ctx); there == nil {
+				return tryAgain
+			}
+		}
+		c.end(ctx, s, there)
 	}
-	c.save()
 	return c.rest()
+}
+
+// list asks tor for its circuits; nil if it does not tell, which is told once.
+func (c *Carrier) list(ctx context.Context) *listing {
+	there, err := listCircuits(ctx, c.cfg.Tor)
+	if err != nil && !c.unlisted && ctx.Err() == nil {
+		c.failed(fmt.Errorf("tor does not list its circuits, so that none is ended: %w", err))
+	}
+	c.unlisted = err != nil
+	return there
 }
 
 // due lists what has to be done now.
@@ -306,16 +319,10 @@ func waits(err error) bool {
 // gone notes that a circuit has ended by itself, or was never there.
 func (c *Carrier) gone(ctx context.Context, s *served) {
 	c.mu.Lock()
-	if !s.admitted && !s.ending {
-		c.stats.Injected++
-	}
-	admitted := s.admitted
 	c.forgetLocked(s)
 	c.mu.Unlock()
-	if !admitted {
-		return
-	}
-	if _, err := c.payee.End(ctx, s.payload.Hash, s.payload.Preimage); err != nil && !errors.Is(err, paystream.ErrUnknown) {
+	_, err := c.payee.End(ctx, s.payload.Hash, s.payload.Preimage)
+	if err != nil && !errors.Is(err, paystream.ErrUnknown) && !errors.Is(err, paystream.ErrPreimage) {
 		c.failed(fmt.Errorf("pay stream %s, whose circuit has ended: %w", s.handle, err))
 	}
 }
@@ -328,7 +335,11 @@ func (c *Carrier) forgetLocked(s *served) {
 
 // end ends a circuit if this tor can, and if no other would be ended with it.
 func (c *Carrier) end(ctx context.Context, s *served, there *listing) {
-	if c.cfg.Fork.Dialect != B {
+	if there != nil && !there.has(s.circuit) { // it has ended by itself
+		c.gone(ctx, s)
+		return
+	}
+	if there == nil { // dialect A
 		c.mu.Lock()
 		c.forgetLocked(s)
 		if s.why == string(paystream.ReasonCompleted) { // it was paid; its client has no more use for it
@@ -365,34 +376,6 @@ func (c *Carrier) end(ctx context.Context, s *served, there *listing) {
 	}
 	c.stats.Ended++
 	c.forgetLocked(s)
-}
-
-// lookAround finds the circuits that have ended by themselves: no event tells of
-// it.
-func (c *Carrier) lookAround(ctx context.Context) {
-	if c.cfg.Fork.Dialect != B {
-		return
-	}
-	var live []*served
-	c.mu.Lock()
-	for _, s := range c.byHandle {
-		if !s.ending {
-			live = append(live, s)
-		}
-	}
-	c.mu.Unlock()
-	if len(live) == 0 {
-		return
-	}
-	there, err := listCircuits(ctx, c.cfg.Tor)
-	if err != nil {
-		return // round tells of it, when something has to be done
-	}
-	for _, s := range live {
-		if !there.has(s.circuit) {
-			c.gone(ctx, s)
-		}
-	}
 }
 
 func (c *Carrier) failed(err error) {

@@ -8,10 +8,6 @@ import (
 	"github.com/el-tor/tops/internal/tor"
 )
 
-// suspect is for how long nothing is believed after a line that is no event: what
-// follows it may have been said by the same stranger.
-const suspect = 50 * time.Millisecond
-
 // Pauses between attempts to connect.
 const (
 	minPause = 100 * time.Millisecond
@@ -23,8 +19,7 @@ const (
 func (c *Carrier) listen(ctx context.Context) {
 	pause, lost := minPause, false
 	for ctx.Err() == nil {
-		e := ears{c: c}
-		conn, err := tor.DialLines(ctx, c.cfg.Options, EventName, e.line)
+		conn, err := tor.DialLines(ctx, c.cfg.Options, EventName, c.line)
 		if err == nil {
 			pause, lost = minPause, false
 			select {
@@ -49,34 +44,18 @@ func (c *Carrier) listen(ctx context.Context) {
 	}
 }
 
-// ears is what one connection has heard.
-type ears struct {
-	c   *Carrier
-	bad time.Time // when the last line came that was no event
-}
-
-// line takes one line of tor's. Doubled ones are the carrier's to find.
-func (e *ears) line(raw []byte) {
+// line takes one line of tor's. Doubled ones, and those whose circuit is not there,
+// are found later.
+func (c *Carrier) line(raw []byte) {
 	ev, err := ParseEvent(string(raw))
-	now := time.Now()
-	if err == nil && now.Sub(e.bad) < suspect {
-		e.c.count(func(s *Stats) { s.Injected++ })
-		return
-	}
-	if err != nil {
-		e.bad = now
-		e.c.count(func(s *Stats) { s.Malformed++ })
-		return
-	}
-	if ev.Circuit == 0 && e.c.cfg.Fork.Dialect == B || ev.Circuit != 0 && e.c.cfg.Fork.Dialect == A {
-		e.bad = now // the other dialect's form
-		e.c.count(func(s *Stats) { s.Malformed++ })
+	if err != nil || (ev.Circuit == 0) != (c.cfg.Fork.Dialect == A) { // or the other dialect's form
+		c.count(func(s *Stats) { s.Malformed++ })
 		return
 	}
 	select {
-	case e.c.heard <- ev:
+	case c.heard <- ev:
 	default:
-		e.c.count(func(s *Stats) { s.Dropped++ })
+		c.count(func(s *Stats) { s.Dropped++ })
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 type listing struct {
 	prev  map[uint32]int // as the id of a circuit towards the client
 	other map[uint32]int // as any other
+
+	extended map[uint32]bool // by the id towards the client: it goes on to another relay
 }
 
 // listCircuits asks dialect B.
@@ -37,7 +39,7 @@ func listCircuits(ctx context.Context, t asker) (*listing, error) {
 // A line that cannot be read makes the whole of it useless: it may be the one that
 // shares an id.
 func parseListing(reply controlspec.Reply) (*listing, error) {
-	l := &listing{prev: make(map[uint32]int), other: make(map[uint32]int)}
+	l := &listing{prev: make(map[uint32]int), other: make(map[uint32]int), extended: make(map[uint32]bool)}
 	for _, line := range reply.Lines {
 		words := strings.Fields(line.Text)
 		if len(words) == 0 {
@@ -82,6 +84,9 @@ func (l *listing) add(origin bool, keys map[string]string) error {
 	}
 	l.prev[uint32(prev)]++
 	l.other[uint32(next)]++
+	if next != 0 {
+		l.extended[uint32(prev)] = true
+	}
 	return nil
 }
 

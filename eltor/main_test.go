@@ -13,6 +13,8 @@ import (
 	"github.com/el-tor/tops/eltor/eltorsim"
 	"github.com/el-tor/tops/internal/app"
 	"github.com/el-tor/tops/internal/config"
+	"github.com/el-tor/tops/ledger"
+	"github.com/el-tor/tops/paystream"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
@@ -101,7 +103,7 @@ rpc = %q
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- app.Run(ctx, cfg, app.Options{Version: "test", Log: zerolog.New(w.log).With().Str("who", name).Logger(), Ready: func() { close(ready) }})
+		ended <- app.Run(ctx, cfg, app.Options{Version: "test", Log: zerolog.New(w.log).With().Timestamp().Str("who", name).Logger(), Ready: func() { close(ready) }})
 	}()
 	stop := sync.OnceFunc(func() {
 		cancel()
@@ -125,6 +127,12 @@ rpc = %q
 	}
 	t.Cleanup(stop)
 	return &tops{name, cfg, stop}
+}
+
+// serving waits until a relay with tops listens and has published what it asks.
+func serving(t *testing.T, relay *eltorsim.Tor) {
+	t.Helper()
+	until(t, "the relay to serve", 5*time.Second, func() bool { return relay.Listeners() > 0 && len(relay.Lines()) > 0 })
 }
 
 // status asks a running tops.
@@ -163,4 +171,23 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// inBooks is why the one pay stream in the books of a relay ended.
+func (w *world) inBooks(t *testing.T, x *tops) (why paystream.Reason) {
+	t.Helper()
+	books, err := ledger.OpenReader(t.Context(), filepath.Join(w.dir, x.name, "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer books.Close()
+	until(t, "the books to know", 5*time.Second, func() bool {
+		rows, err := books.PayStreams(t.Context(), ledger.Filter{})
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		why = rows[0].Reason
+		return why != ""
+	})
+	return why
 }

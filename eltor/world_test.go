@@ -9,14 +9,18 @@ import (
 	"github.com/el-tor/tops/paystream"
 )
 
-const second = `interval = "1s"
-grace = "1s"
+// short rounds, and as much grace as there can be: a payment takes a while on a busy
+// machine.
+const short = `[relay]
+interval = "2s"
+grace = "2s"
 rate_msat = 1000
 `
 
 // TestRounds: three relays of ours and a client of ours, ten rounds, both dialects
 // in one circuit.
 func TestRounds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var relays []*tops
 	for i, name := range []string{"guard", "middle", "exit"} {
@@ -24,7 +28,7 @@ func TestRounds(t *testing.T) {
 		if i == 1 {
 			dialect = eltorsim.A
 		}
-		relays = append(relays, w.run(t, name, w.relay(t, name, dialect), w.node(t, name), "[relay]\n"+second))
+		relays = append(relays, w.run(t, name, w.relay(t, name, dialect), w.node(t, name), short))
 	}
 	tor := w.client(t, eltorsim.B)
 	client := w.run(t, "client", tor, w.node(t, "payer"), `[client]
@@ -42,7 +46,7 @@ max_circuit_msat = 100_000
 		}
 		return n
 	}
-	until(t, "every pay stream to be completed", 25*time.Second, func() bool {
+	until(t, "every pay stream to be completed", 40*time.Second, func() bool {
 		for _, r := range relays {
 			if done(r, "payee") == 0 {
 				return false

@@ -127,6 +127,12 @@ func (s *session) dispatch(ctx context.Context, line controlspec.CommandLine) er
 		s.flushUp()
 		return io.EOF
 	}
+	if w == wordExtendPaid && s.srv.Engine == nil {
+		return s.extendUnaided(line)
+	}
+	if s.asksForWallet(w, line.Raw) {
+		return s.askRedacted(line)
+	}
 	if s.srv.Engine == nil || w == wordGetInfo && !mayHaveInfo(line.Raw) {
 		return s.stage(line)
 	}

@@ -31,6 +31,9 @@ type session struct {
 	up     []byte // commands not yet written to tor
 	staged uint64 // how many of them
 	unsure bool   // tor may have left a command unanswered
+	fork   bool   // tor is El Tor's, if forkKnown
+
+	forkKnown bool
 
 	terms atomic.Bool // USEFEATURE PAYMENT_TERMS
 	subs  subscription

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -157,7 +158,11 @@ func (s *session) getInfo(ctx context.Context, cmd controlspec.Command) error {
 	if len(rest) == 0 {
 		return s.out.say(append(sp.after, "250 OK\r\n"...))
 	}
-	return s.hand(lineOf("GETINFO", rest), &sp)
+	var t taker = &sp
+	if slices.Contains(rest, wholeConfig) {
+		t = &rewriter{f: withoutWallet, next: t}
+	}
+	return s.hand(lineOf("GETINFO", rest), t)
 }
 
 func appendInfo(b []byte, key, val string) []byte {

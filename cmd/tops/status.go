@@ -33,8 +33,8 @@ func (c *statusCmd) Run(e *env) error {
 		fmt.Fprintf(w, "carrier\t%s\t(%s)\n", st.Carriers[role], role)
 	}
 	if n := st.Native; n != nil {
-		fmt.Fprintf(w, "circuits\t%d served\t(ended %d, not ended since another has the same id %d, unpaid and not to be ended %d, refused %d; events doubled %d, malformed %d, injected %d, dropped %d)\n",
-			n.Circuits, n.Ended, n.Shared, n.Unended, n.Refused, n.Doubled, n.Malformed, n.Injected, n.Dropped)
+		fmt.Fprintf(w, "circuits\t%d served\t(ended %d, and %d that brought nothing; not ended since another has the same id %d, unpaid and not to be ended %d, refused %d; events doubled %d, malformed %d, injected %d, dropped %d)\n",
+			n.Circuits, n.Ended, n.Unknown, n.Shared, n.Unended, n.Refused, n.Doubled, n.Malformed, n.Injected, n.Dropped)
 	}
 	fmt.Fprintf(w, "spent\t%d msat\t(routing %d, held %d)\n", st.Totals.SpentMsat, st.Totals.RoutingMsat, st.Totals.HeldMsat)
 	fmt.Fprintf(w, "earned\t%d msat\t(late %d, unclaimed %d)\n", st.Totals.EarnedMsat, st.Totals.LateMsat, st.Totals.UnclaimedMsat)

@@ -259,3 +259,10 @@ func (t *Tor) obeyLocked(c *conn, cmd controlspec.Command) string {
 	}
 	return fmt.Sprintf("510 Unrecognized command \"%s\"\r\n", cmd.Name)
 }
+
+// Lines are what its descriptor asks.
+func (t *Tor) Lines() []string {
+	t.world.mu.Lock()
+	defer t.world.mu.Unlock()
+	return slices.Clone(t.lines)
+}

@@ -152,11 +152,14 @@ func (a *App) serveSOCKS(ctx context.Context, ln net.Listener) error {
 func (a *App) proxy() *proxy.Server {
 	srv := &proxy.Server{
 		Dial:   proxy.Dialer(a.cfg.Tor.Control),
-		Engine: a.engine, Terms: a.engine, Conf: a.options, Attach: a.engine,
+		Engine: a.engine, Terms: a.engine, Attach: a.engine,
 		StallTimeout: time.Duration(a.cfg.Proxy.StallTimeout),
 		OnError: func(c proxy.Controller, err error) {
 			a.log.Warn().Str("controller", c.String()).Err(err).Msg("controller")
 		},
+	}
+	if a.relay != nil || a.client == nil || !a.client.Native() { // El Tor's tor knows the Payment options
+		srv.Conf = a.options
 	}
 	if a.policy != nil {
 		srv.Access = proxy.Profiles{Policy: a.policy}

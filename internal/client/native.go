@@ -29,6 +29,7 @@ type native struct {
 	mu       sync.Mutex // guards what follows
 	circuits map[string]*nativeCircuit
 	byPay    map[paystream.Handle]*nativeCircuit
+	guard    string // that was drawn, since tor has none
 }
 
 func newNative(c *Client, fork eltor.Fork) *native {
@@ -68,6 +69,9 @@ func (n *native) terms(ctx context.Context, fingerprint string) (t policies.Term
 	text, err := n.c.tor.Descriptor(ctx, fingerprint)
 	switch {
 	case errors.Is(err, tor.ErrNoDescriptor):
+		if _, unknown := n.c.tor.RelayAddress(ctx, fingerprint); errors.Is(unknown, tor.ErrNoRelay) {
+			err = unknown
+		}
 		return t, false, unusable(err)
 	case err != nil:
 		return t, false, err

@@ -32,6 +32,12 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 		return list
 	}
 	guards, middles, exits := pick(n.c.cfg.Client.Guards, "Guard"), pick(nil, ""), pick(n.c.cfg.Client.Relays, "Exit")
+	if len(exits) == 1 {
+		guards = slices.DeleteFunc(guards, func(fp string) bool { return fp == exits[0] })
+	}
+	if len(n.c.cfg.Client.Guards) == 0 {
+		guards = n.sameGuard(ctx, guards)
+	}
 	for tries := 0; tries < pathTries && len(guards)*len(middles)*len(exits) > 0; tries++ {
 		path := []string{guards[rand.IntN(len(guards))], middles[rand.IntN(len(middles))], exits[rand.IntN(len(exits))]}
 		if path[0] == path[1] || path[1] == path[2] || path[0] == path[2] {
@@ -77,4 +83,22 @@ func (n *native) usable(ctx context.Context, nodes []node) (asks map[string]poli
 		asks[r.fingerprint] = t
 	}
 	return asks, last
+}
+
+// sameGuard keeps to few guards, so that few of them ever see this client: those that
+// tor has chosen for itself, in its order, else the one that was drawn before.
+func (n *native) sameGuard(ctx context.Context, guards []string) []string {
+	tors, _ := n.c.entryGuards(ctx) // it may have none yet
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, fp := range append(tors, n.guard) {
+		if slices.Contains(guards, fp) {
+			return []string{fp}
+		}
+	}
+	if len(guards) == 0 {
+		return nil
+	}
+	n.guard = guards[0]
+	return guards[:1]
 }

@@ -143,16 +143,9 @@ func (c *Client) chooseExit(ctx context.Context, nodes []node, r pathRequest) (s
 func (c *Client) chooseGuard(ctx context.Context, nodes []node, exit string) (string, error) {
 	candidates := c.cfg.Client.Guards
 	if len(candidates) == 0 {
-		text, err := c.tor.Info(ctx, "entry-guards")
-		if err != nil {
+		var err error
+		if candidates, err = c.entryGuards(ctx); err != nil {
 			return "", err
-		}
-		for line := range strings.Lines(text) {
-			words := strings.Fields(line)
-			if len(words) >= 2 && (words[1] == "up" || words[1] == "never-connected") {
-				fp, _, _ := strings.Cut(strings.TrimPrefix(words[0], "$"), "~")
-				candidates = append(candidates, fp)
-			}
 		}
 	}
 	for _, fp := range candidates {
@@ -162,4 +155,17 @@ func (c *Client) chooseGuard(ctx context.Context, nodes []node, exit string) (st
 		}
 	}
 	return "", errors.New("tor has no guard that is up and is not the exit")
+}
+
+// entryGuards are the guards that tor has chosen and that may be up, in its order.
+func (c *Client) entryGuards(ctx context.Context) (guards []string, err error) {
+	text, err := c.tor.Info(ctx, "entry-guards")
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) >= 2 && (words[1] == "up" || words[1] == "never-connected") {
+			fp, _, _ := strings.Cut(strings.TrimPrefix(words[0], "$"), "~")
+			guards = append(guards, fp)
+		}
+	}
+	return guards, err
 }

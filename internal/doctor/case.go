@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/cln"
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/app"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/relay"
@@ -26,6 +27,9 @@ type Case struct {
 
 	Tor    *tor.Client
 	TorErr error
+
+	Fork    eltor.Fork // what tor is, with Tor there
+	ForkErr error
 
 	Relay    relay.Identity // of a relay, with its tor there
 	RelayErr error
@@ -69,7 +73,9 @@ func (c *Case) openTor(ctx context.Context) {
 	}
 	if c.Tor, err = tor.Start(ctx, tor.Config{Options: options}); err != nil {
 		c.Tor, c.TorErr = nil, err
+		return
 	}
+	c.Fork, c.ForkErr = eltor.Probe(ctx, c.Tor)
 }
 
 // Close lets go of tor and of the node.
@@ -85,6 +91,10 @@ func (c *Case) Close() error {
 }
 
 func (c *Case) role() bool { return c.Config.Client != nil || c.Config.Relay != nil }
+
+// hasGateway reports whether there is a relay to look at that has a gateway, and exit
+// rules of ours: on El Tor's tor it has none.
+func (c *Case) hasGateway() bool { return c.isRelay() && !c.Fork.Is() }
 
 // isRelay reports whether there is a relay to look at.
 func (c *Case) isRelay() bool { return c.Config.Relay != nil && c.Tor != nil && c.RelayErr == nil }

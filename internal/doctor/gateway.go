@@ -26,7 +26,7 @@ func (c *Case) at() netip.AddrPort { return netip.AddrPortFrom(c.Relay.Addr, c.C
 // lookAtGateway: does it answer one that comes from where tor does? Or, before it
 // runs, could it listen?
 func lookAtGateway(ctx context.Context, c *Case) []Finding {
-	if !c.isRelay() || !c.Relay.Here {
+	if !c.hasGateway() || !c.Relay.Here {
 		return nil
 	}
 	at := c.at()
@@ -72,7 +72,7 @@ func (c *Case) published(ctx context.Context, words string) []Finding {
 // lookThroughTor takes the way of a payer: a circuit of this tor's own that ends at
 // this relay, and through it to the gateway.
 func lookThroughTor(ctx context.Context, c *Case) []Finding {
-	if !c.isRelay() || c.Planned {
+	if !c.hasGateway() || c.Planned {
 		return nil
 	}
 	if !c.runs() {

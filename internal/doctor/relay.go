@@ -115,7 +115,7 @@ func lookAtOptions(ctx context.Context, c *Case) (out []Finding) {
 
 // lookAtExitRules: what does tor let out, past the gateway?
 func lookAtExitRules(ctx context.Context, c *Case) []Finding {
-	if !c.isRelay() || c.Planned || !c.runs() {
+	if !c.hasGateway() || c.Planned || !c.runs() {
 		return nil
 	}
 	text, err := c.Tor.ExitPolicy(ctx)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/el-tor/tops/eltor"
 	"github.com/el-tor/tops/internal/tor"
 )
 
@@ -107,6 +108,9 @@ func lookAtBootstrap(ctx context.Context, c *Case) []Finding {
 	if m == nil || m[1] == "100" {
 		return ok("is connected to the Tor network")
 	}
+	if c.Fork.Is() {
+		return ok("has come %s %% of its way into El Tor's network: the rest comes with the first paid circuit", m[1])
+	}
 	return warning("wait; if it stays so, see tor's log", "has come %s %% of its way into the Tor network: %s", m[1], m[2])
 }
 
@@ -119,8 +123,13 @@ func lookAtCarrier(ctx context.Context, c *Case) []Finding {
 	if _, err := c.Tor.Info(ctx, "tops/version"); err == nil {
 		return problem("set tor.control to tor's own control port", "%s is the control port of a tops, not of tor", c.Config.Tor.Control)
 	}
-	if _, err := c.Tor.Conf(ctx, "PaymentRateMsats"); err == nil {
-		return ok("El Tor's fork of tor: every hop is told of payments inside the circuit's handshake, on that network alone")
+	switch {
+	case c.ForkErr != nil:
+		return unchecked("what tor this is: %v", c.ForkErr)
+	case c.Fork.Dialect == eltor.A && c.Config.Relay != nil:
+		return warning("use dialect B of El Tor's tor (2025-09)", "%s", c.Fork.Carrier())
+	case c.Fork.Is():
+		return ok("%s", c.Fork.Carrier())
 	}
 	if c.Config.Relay == nil {
 		return ok("stock tor: the exit is paid, and its gateway enforces it; what a middle relay does for money it does on its word")

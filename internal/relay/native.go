@@ -56,6 +56,7 @@ func (r *Relay) nativePayee(terms policies.Terms) *paystream.Payee {
 func (r *Relay) runNative(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.native.Run(ctx) })
+	g.Go(func() error { return r.keepHouse(ctx) })
 	g.Go(func() error { return r.Payee.Run(ctx) })
 	if r.lnurl != nil {
 		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })

@@ -183,7 +183,7 @@ func (s *Settings) Event(ctx context.Context, event controlspec.Reply) {
 		err = s.enforce(ctx, s)
 	}
 	lost := errors.Is(err, ErrClosed) || errors.Is(err, ErrNotConnected) // the next connection compares
-	if err != nil && !lost && s.failed != nil {
+	if err != nil && !lost && s.failed != nil && ctx.Err() == nil {
 		s.failed(err)
 	}
 }
