@@ -20,6 +20,7 @@ import (
 type cli struct {
 	Run       runCmd       `cmd:"" help:"Run the roles that a configuration names."`
 	Status    statusCmd    `cmd:"" help:"Show what a running tops is doing."`
+	Relays    relaysCmd    `cmd:"" help:"List the relays that ask to be paid: price, terms, flags, bandwidth, own experience."`
 	Config    configCmd    `cmd:"" help:"Print, check and show the configuration."`
 	Doctor    doctorCmd    `cmd:"" help:"Look at tor, the Lightning node and tops, and say what is wrong and what to do."`
 	Ledger    ledgerCmd    `cmd:"" help:"Show the books: totals, and the pay streams."`

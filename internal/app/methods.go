@@ -33,22 +33,13 @@ func (a *App) Terms(ctx context.Context, fingerprint string) (any, error) {
 	return map[string]string{"terms": t.String(), "terms_hash": t.Hash().String()}, nil
 }
 
-// Relays are those that ask to be paid, within the policy.
+// Relays are those that ask to be paid, and what is known of them.
 func (a *App) Relays(ctx context.Context) (any, error) {
 	if a.client == nil {
 		return nil, errNoClient
 	}
-	all, err := a.client.PaidRelays(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := []map[string]any{}
-	for _, t := range all {
-		list = append(list, map[string]any{
-			"relay": t.Relay, "total_msat": t.Schedule().TotalMsat(), "fee_msat": t.FeeMsat, "terms": t.String(),
-		})
-	}
-	return map[string]any{"relays": list}, nil
+	list, err := a.client.RelayList(ctx)
+	return map[string]any{"relays": list}, err
 }
 
 // PayStreams are those that live, or ended a short while ago.

@@ -78,6 +78,19 @@ func (a *App) serveStatus(ctx context.Context, ln net.Listener) error {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(st)
 	})
+	mux.HandleFunc("GET /relays", func(w http.ResponseWriter, r *http.Request) {
+		if a.client == nil {
+			http.Error(w, errNoClient.Error(), http.StatusNotFound)
+			return
+		}
+		list, err := a.client.RelayList(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(list)
+	})
 	mux.HandleFunc("GET /debug/goroutines", func(w http.ResponseWriter, _ *http.Request) {
 		_ = pprof.Lookup("goroutine").WriteTo(w, 1)
 	})
@@ -150,6 +163,15 @@ func AskStatus(ctx context.Context, c *config.Config) (st Status, err error) {
 	return st, json.Unmarshal(body, &st)
 }
 
+// AskRelays asks a running tops which relays ask to be paid.
+func AskRelays(ctx context.Context, c *config.Config) (list []client.RelayStatus, err error) {
+	body, err := ask(ctx, c, "/relays")
+	if err != nil {
+		return nil, err
+	}
+	return list, json.Unmarshal(body, &list)
+}
+
 // AskDebug asks a running tops for the goroutines that it has, and for the end of
 // its log.
 func AskDebug(ctx context.Context, c *config.Config) (goroutines, log []byte, err error) {
@@ -178,7 +200,8 @@ func ask(ctx context.Context, c *config.Config, path string) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("tops answers %s", resp.Status)
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		return nil, fmt.Errorf("tops answers %s: %s", resp.Status, strings.TrimSpace(string(why)))
 	}
 	return io.ReadAll(resp.Body)
 }

@@ -26,6 +26,7 @@ type circuit struct {
 	self       *SelfPaid     // the controller pays; nil: we do
 	exit       bool          // the last relay is an exit for everybody, too
 	serial     uint64        // no other circuit of this process has it
+	lasting    bool          // its relays are Stable; of a pooled one
 	pooled     bool          // for the apps of the SOCKS port; else a controller's
 	start      chan struct{} // closed when somebody wants it to be paid
 	ready      chan struct{} // closed when the first pay stream is open, or will not be
@@ -48,8 +49,10 @@ type circuit struct {
 	rebuilt chan struct{} // closed when there is another in its place, or will not be
 	err     error
 	tunnels map[*tunnel]struct{}
-	users   int       // connections, and those that are being made
-	used    time.Time // when the last one came or went
+	users   int           // connections, and those that are being made
+	used    time.Time     // when the last one came or went
+	waited  time.Duration // how long somebody waited for bytes
+	covered int64         // and until when that is counted, in Unix nanoseconds
 	quality quality
 	sides   map[int]paystream.Handle // the pay streams of the relays before the last, by hop
 }
@@ -201,84 +204,6 @@ func ours(err error) bool {
 	return errors.As(err, &no) && (no.Reason == paystream.ReasonBudget || no.Reason == paystream.ReasonWallet || no.Reason == paystream.ReasonClient)
 }
 
-// errUnwanted is the end of a spare circuit that nobody came to use.
-var errUnwanted = errors.New("the circuit is not wanted any more")
-
-// want has the circuit paid for: the relay hears of it now, and not before.
-func (p *circuit) want() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.begun {
-		p.begun = true
-		close(p.start)
-	}
-}
-
-// wanted waits until somebody wants the circuit.
-func (p *circuit) wanted(ctx context.Context) error {
-	select {
-	case <-p.start:
-		return nil
-	case <-p.empty:
-		return errUnwanted
-	case <-p.tor().Done():
-		return p.tor().Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// begin implements member.
-func (p *circuit) begin(ctx context.Context) error {
-	p.want()
-	return p.wait(ctx)
-}
-
-// retire implements member: connections that are open go on, and the circuit ends
-// with the last of them.
-func (p *circuit) retire() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.retired, p.drains = true, true
-	p.drainLocked()
-}
-
-func (p *circuit) drainLocked() {
-	if p.drains && p.users == 0 {
-		select {
-		case p.empty <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// open opens the first pay stream. Terms that have changed meanwhile are tried once,
-// if the policy has nothing against them.
-func (p *circuit) open(ctx context.Context, known bool) error {
-	var err error
-	switch {
-	case !known:
-		err = p.askTerms(ctx)
-	case p.pooled: // it was built a while ago
-		err = p.c.checkMoney(ctx, p.terms, p.controller)
-	}
-	if err != nil {
-		return err
-	}
-	h, err := p.c.Open(ctx, p.request())
-	var changed *paystream.TermsChanged
-	if errors.As(err, &changed) && p.self == nil { // a controller begins anew, with other hashes
-		if err = p.take(ctx, changed.Terms); err == nil {
-			h, err = p.c.Open(ctx, p.request())
-		}
-	}
-	if err != nil {
-		return err
-	}
-	p.use(h, p.c.cfg.Now())
-	return nil
-}
-
 // built waits until a circuit can be used.
 func built(ctx context.Context, tc *tor.Circuit) error {
 	select {
@@ -289,84 +214,4 @@ func built(ctx context.Context, tc *tor.Circuit) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (p *circuit) request() paystream.OpenRequest {
-	req := paystream.OpenRequest{
-		Terms: p.terms, Link: p.link, Circuit: p.tor().ID, Path: p.path, Hop: len(p.path), Controller: p.controller,
-	}
-	if p.self != nil {
-		req.NoPay, req.Preimage, req.RoundIDs = true, &p.self.Preimage, p.self.RoundIDs
-	}
-	return req
-}
-
-// askTerms reads the terms from the gateway itself.
-func (p *circuit) askTerms(ctx context.Context) error {
-	t, err := p.link.Terms(ctx)
-	if err != nil {
-		return fmt.Errorf("ask the gateway for its terms: %w", err)
-	}
-	return p.take(ctx, t)
-}
-
-// take accepts new terms of the same relay at the same place, within the policy
-// and the budget.
-func (p *circuit) take(ctx context.Context, t policies.Terms) error {
-	if t.Relay != p.terms.Relay {
-		return unusable(fmt.Errorf("the gateway offers the terms of another relay, %s", t.Relay))
-	}
-	if err := checkGateway(t, p.terms.Gateway.Addr()); err != nil {
-		return err
-	}
-	if err := p.c.acceptable(ctx, t, p.controller, p.self); err != nil {
-		return err
-	}
-	p.terms = t
-	return nil
-}
-
-// use makes h the pay stream that new connections belong to.
-func (p *circuit) use(h paystream.Handle, begins time.Time) {
-	p.c.mu.Lock()
-	p.c.byPay[h] = p
-	p.c.mu.Unlock()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := p.before.handle
-	p.before, p.pay = p.pay, counted{h, begins, p.bytes.Load()}
-	if old != "" {
-		p.c.mu.Lock()
-		delete(p.c.byPay, old)
-		p.c.mu.Unlock()
-	}
-}
-
-// count adds tunnelled bytes.
-func (p *circuit) count(n int) { p.bytes.Add(int64(n)) }
-
-// firstByte notes how long a connection waited for its first byte.
-func (p *circuit) firstByte(took time.Duration) {
-	p.mu.Lock()
-	p.quality.firstByte(p.c.cfg.Now(), took)
-	p.mu.Unlock()
-	p.c.book.FirstByte(p.terms.Relay, took)
-}
-
-// look takes a sample, and tells the engine how much of the allowance is used.
-func (p *circuit) look() {
-	now, bytes := time.Now(), p.bytes.Load()
-	p.mu.Lock()
-	waiting := false
-	for t := range p.tunnels {
-		waiting = waiting || t.waiting(now)
-	}
-	p.quality.note(p.c.cfg.Now(), bytes, waiting, 2*p.terms.Interval)
-	pay := p.pay
-	if pay.handle != "" && p.c.cfg.Now().Before(pay.begins) {
-		p.pay.from = bytes // still counts to the pay stream before
-		pay = p.before
-	}
-	p.mu.Unlock()
-	p.c.NoteBytes(pay.handle, bytes-pay.from)
 }

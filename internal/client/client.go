@@ -50,6 +50,7 @@ type Client struct {
 	attacher *tor.Attacher
 	tor      *tor.Client
 	native   *native                 // on El Tor's tor; nil on a stock one
+	relays   *directory              // whom tor knows, and what they ask
 	book     *experience.Book        // how relays have served
 	live     []paystream.PayerStatus // what the journal knew at the start
 
@@ -66,14 +67,17 @@ type Client struct {
 
 	pool    *pool[*circuit] // of the apps
 	history history
+	slow    slowTargets
+	said    once // why apps' connections fail
 }
 
 // New connects to tor and takes up what the journal remembers. Nothing is paid
 // before Run.
 func New(ctx context.Context, cfg Config) (_ *Client, err error) {
-	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit), lately: make(map[string]time.Time)}
+	c := &Client{cfg: cfg, paid: make(map[string]*circuit), byPay: make(map[paystream.Handle]*circuit), lately: make(map[string]time.Time), relays: newDirectory()}
 	c.pool = newPool[*circuit](cfg.Client.SpareCircuits, cfg.Now)
 	c.pool.build, c.pool.spawn = c.buildSpare, c.spawn
+	c.said.failed = c.failed
 	c.ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -87,7 +91,7 @@ func New(ctx context.Context, cfg Config) (_ *Client, err error) {
 	c.openBook()
 	c.budget = newBudget(cfg)
 	c.Payer = paystream.NewPayer(paystream.PayerConfig{
-		Wallet: &plainWallet{Wallet: cfg.Wallet, failed: c.failed}, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
+		Wallet: &plainWallet{Wallet: cfg.Wallet, said: once{failed: c.failed}}, Journal: cfg.Journal, Budget: c.budget, Policy: c.policy,
 		Service: c, Now: cfg.Now, Emit: c.emit,
 	})
 	if c.live, err = c.Recover(ctx); err != nil {
@@ -117,7 +121,7 @@ func (c *Client) connect(ctx context.Context) (err error) {
 		handlers = append(handlers, c.attacher, waiting{c.native})
 	} else {
 		c.attacher = tor.NewAttacher(c.settings)
-		handlers = append(handlers, c.attacher, newIdentities{c})
+		handlers = append(handlers, c.attacher, c.relays, newIdentities{c})
 	}
 	if err := c.settings.Set(ctx, tor.Fixed("FetchUselessDescriptors", "1")); err != nil {
 		return err

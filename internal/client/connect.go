@@ -66,6 +66,9 @@ func (p *circuit) usable() bool {
 	return p.begun && now.Sub(p.lost) < rebuildWait
 }
 
+// stable implements member.
+func (p *circuit) stable() bool { return p.lasting }
+
 // wait returns when the circuit can be used, or why it cannot.
 func (p *circuit) wait(ctx context.Context) error {
 	select {
@@ -100,7 +103,7 @@ func (p *circuit) connect(ctx context.Context, target string) (*tunnel, error) {
 		})
 	}
 	if err == nil {
-		t := &tunnel{Conn: conn, of: p}
+		t := &tunnel{Conn: conn, of: p, target: target}
 		if err = p.addTunnel(t); err == nil {
 			return t, nil
 		}

@@ -5,20 +5,24 @@
 //	err = c.Run(ctx) // until ctx ends
 //
 // A paid circuit is an ordinary general-purpose circuit of tor whose exit has a
-// gateway. Making one ([Client.ExtendPaidCircuit]) goes: read the exit's terms
-// (terms.go), build the circuit, open a pay stream with the gateway through it
-// (circuit.go), and keep one idle connection to the gateway, so that tor does not
-// retire the circuit. When the pay stream is in its last round it is continued.
+// gateway. Making one goes: choose a path (path.go, from what directory.go has read of
+// tor), read the exit's terms (terms.go), have tor build the circuit (circuit.go). It is
+// paid for when somebody wants it (want.go): then a pay stream is opened with the
+// gateway, through the circuit (open.go), and one idle connection kept to the gateway,
+// so that tor does not retire the circuit (serve.go). When tor does all the same it is
+// built again (rebuild.go); when its pay stream is in its last round it is continued
+// (continue.go); and when it is of no use any more, left (leave.go). Controllers make
+// theirs by [Client.ExtendPaidCircuit]; the middle relay is paid in side.go.
 //
-// An app connects to the SOCKS port. Its user name, password and address are an
-// isolation key (isolation.go), for which the pool has a circuit, or a spare one that
-// becomes its own (pool.go, spare.go). The connection is a flow (flow.go): it goes
-// through tor's own SocksPort to the circuit's gateway, and on from there by CONNECT;
-// when the circuit fails before the first byte it goes on through another one. A
-// vigil (vigil.go) notices circuits whose relay does not answer any more.
+// An app connects to the SOCKS port (connect.go). Its user name, password and address
+// are an isolation key (isolation.go), for which the pool has a circuit (pool.go), or a
+// spare one that becomes its own (poolspare.go, spare.go). The connection is a flow
+// (flow.go): it goes through tor's own SocksPort to the circuit's gateway, and on from
+// there by CONNECT; when the circuit fails before the first byte it goes on through
+// another one. What a budget or a cap does to apps is in cap.go.
 //
-// Every connection is watched (tunnel.go): the bytes count against the relay's
-// allowance, and the pace decides whether a round was worth its price (quality.go,
-// history.go). What a budget or a cap does to apps is in cap.go; the middle relay is
-// paid in side.go.
+// Every connection is watched (tunnel.go): its bytes count against the relay's allowance
+// (bytes.go), and the pace decides whether a round was worth its price (quality.go,
+// history.go), or the circuit is left before it ends (trickle.go). A vigil (vigil.go)
+// notices circuits whose relay does not answer any more.
 package client

@@ -20,6 +20,7 @@ import (
 type flow struct {
 	c      *Client
 	key    isolation
+	stable bool // it needs stable relays
 	target string
 	ctx    context.Context // ends with the flow
 	cancel context.CancelFunc
@@ -37,14 +38,18 @@ const (
 )
 
 func (c *Client) connectFlow(ctx context.Context, r socks.Request) (net.Conn, error) {
-	f := &flow{c: c, key: isolationOf(r), target: r.Target()}
-	conn, err := c.connectIsolated(ctx, f.key, f.target)
+	f := &flow{c: c, key: isolationOf(r), stable: c.lasting(ctx, r.Port), target: r.Target()}
+	conn, err := f.connect(ctx)
 	if err != nil {
 		if free := c.atCap(err); !free {
+			if ctx.Err() == nil && !targets(err) {
+				c.said.tell(err)
+			}
 			return nil, err
 		}
 		return c.connectFree(ctx, r)
 	}
+	c.said.tell(nil)
 	c.capLifted()
 	f.conn = conn
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -55,16 +60,16 @@ func (c *Client) connectFlow(ctx context.Context, r socks.Request) (net.Conn, er
 // circuits are at fault.
 const connectTries = 4
 
-// connectIsolated makes a connection through the circuit of a key. Circuits that fail
+// connect makes a connection through the circuit of the flow's key. Circuits that fail
 // are left for another one.
-func (c *Client) connectIsolated(ctx context.Context, key isolation, target string) (*tunnel, error) {
+func (f *flow) connect(ctx context.Context) (*tunnel, error) {
 	var last error
 	for range connectTries {
-		p, err := c.pool.get(ctx, key)
+		p, err := f.c.pool.get(ctx, f.key, f.stable)
 		if err != nil {
 			return nil, errors.Join(err, last)
 		}
-		t, err := p.connect(ctx, target)
+		t, err := p.connect(ctx, f.target)
 		if err == nil || ctx.Err() != nil {
 			return t, err
 		}
@@ -83,7 +88,7 @@ func (c *Client) connectIsolated(ctx context.Context, key isolation, target stri
 			}
 		case errors.Is(err, errLeft):
 		default:
-			c.lost(p, err)
+			f.c.lost(p, err)
 		}
 	}
 	return nil, last
@@ -177,7 +182,7 @@ func (f *flow) move(conn net.Conn) bool {
 		return false
 	}
 	f.moves++
-	next, err := f.c.connectIsolated(f.ctx, f.key, f.target)
+	next, err := f.connect(f.ctx)
 	if err != nil {
 		return false
 	}

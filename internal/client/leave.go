@@ -1,13 +1,74 @@
 package client
 
-import "github.com/el-tor/tops/internal/tor"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
-// LeaveStreams notes that somebody else wants to attach streams too. Those that
-// are not ours are left alone from here on, until the option is set to 0, which
-// tor reports; and it stays 1 when we end.
-func (c *Client) LeaveStreams() error {
-	if c.native != nil {
-		return nil // they never were ours
+	"github.com/el-tor/tops/internal/tor"
+	"github.com/el-tor/tops/paystream"
+)
+
+// leave ends the pay streams, for a reason unless they have one already, and the
+// circuit with every connection on it.
+func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
+	p.mu.Lock()
+	if p.left {
+		p.mu.Unlock()
+		return
 	}
-	return c.settings.SetBase(tor.LeaveStreamsUnattached, "1")
+	p.left = true
+	close(p.rebuilt)
+	tc, pay, before, dead := p.tc, p.pay.handle, p.before.handle, p.dead
+	sides := slices.Collect(maps.Values(p.sides))
+	tunnels := p.tunnels
+	p.tunnels = make(map[*tunnel]struct{})
+	p.mu.Unlock()
+
+	p.c.mu.Lock()
+	delete(p.c.paid, tc.ID)
+	p.c.mu.Unlock()
+	if pay != "" {
+		if st, err := p.c.PayStream(pay); err == nil && st.Reason != "" {
+			why = st.Reason
+		}
+	}
+	if why == paystream.ReasonQuality && p.pooled {
+		p.c.avoid(p.terms.Relay) // before connections look for another circuit
+	}
+	for t := range tunnels {
+		t.Close()
+	}
+	if dead { // nobody there would hear that it ends
+		p.closeCircuit(ctx, tc)
+	}
+	told, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, h := range append(sides, pay) {
+		if h == "" {
+			continue
+		}
+		if err := p.c.Close(told, h, why); err != nil && !errors.Is(err, paystream.ErrNoPayStream) {
+			p.c.failed(err)
+		}
+	}
+	p.c.budget.forget(tc.ID)
+	_ = p.link.Close()
+	p.closeCircuit(ctx, tc)
+	p.c.mu.Lock()
+	for _, h := range append(sides, pay, before) {
+		delete(p.c.byPay, h)
+	}
+	p.c.mu.Unlock()
+}
+
+func (p *circuit) closeCircuit(ctx context.Context, tc *tor.Circuit) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := tc.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
+		p.c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
+	}
 }

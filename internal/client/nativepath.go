@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
+	"github.com/el-tor/tops/internal/path"
 	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
@@ -22,10 +24,10 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 	asks, last := n.usable(ctx, nodes)
 	pick := func(chosen []string, flag string) (list []string) {
 		for _, r := range nodes {
-			_, usable := asks[r.fingerprint]
-			named := slices.Contains(chosen, r.fingerprint)
-			if usable && (named || len(chosen) == 0 && (flag == "" || r.is(flag))) {
-				list = append(list, r.fingerprint)
+			_, usable := asks[r.Fingerprint]
+			named := slices.Contains(chosen, r.Fingerprint)
+			if usable && (named || len(chosen) == 0 && (flag == "" || r.Is(flag))) {
+				list = append(list, r.Fingerprint)
 			}
 		}
 		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -39,12 +41,12 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 		guards = n.sameGuard(ctx, guards)
 	}
 	for tries := 0; tries < pathTries && len(guards)*len(middles)*len(exits) > 0; tries++ {
-		path := []string{guards[rand.IntN(len(guards))], middles[rand.IntN(len(middles))], exits[rand.IntN(len(exits))]}
-		if path[0] == path[1] || path[1] == path[2] || path[0] == path[2] {
+		hops := []string{guards[rand.IntN(len(guards))], middles[rand.IntN(len(middles))], exits[rand.IntN(len(exits))]}
+		if hops[0] == hops[1] || hops[1] == hops[2] || hops[0] == hops[2] {
 			continue
 		}
 		var all []policies.Terms
-		for _, fp := range path {
+		for _, fp := range hops {
 			if t := asks[fp]; t.Relay != "" {
 				all = append(all, t)
 			}
@@ -53,7 +55,7 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 			last = &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
 			continue
 		}
-		return path, nil
+		return hops, nil
 	}
 	if last == nil {
 		last = errors.New("tor knows no three relays for it")
@@ -66,13 +68,13 @@ const pathTries = 200
 
 // usable lists what every relay asks that runs and can be paid; of one that asks
 // nothing the terms are empty. last is why one is not among them.
-func (n *native) usable(ctx context.Context, nodes []node) (asks map[string]policies.Terms, last error) {
+func (n *native) usable(ctx context.Context, nodes []path.Relay) (asks map[string]policies.Terms, last error) {
 	asks = make(map[string]policies.Terms)
 	for _, r := range nodes {
-		if !r.is("Running") || !r.is("Valid") {
+		if !r.Is("Running") || !r.Is("Valid") {
 			continue
 		}
-		t, _, err := n.terms(ctx, r.fingerprint)
+		t, _, err := n.terms(ctx, r.Fingerprint)
 		if err == nil {
 			err = n.c.checkPolicy(t)
 		}
@@ -80,7 +82,7 @@ func (n *native) usable(ctx context.Context, nodes []node) (asks map[string]poli
 			last = err
 			continue
 		}
-		asks[r.fingerprint] = t
+		asks[r.Fingerprint] = t
 	}
 	return asks, last
 }
@@ -88,7 +90,7 @@ func (n *native) usable(ctx context.Context, nodes []node) (asks map[string]poli
 // sameGuard keeps to few guards, so that few of them ever see this client: those that
 // tor has chosen for itself, in its order, else the one that was drawn before.
 func (n *native) sameGuard(ctx context.Context, guards []string) []string {
-	tors, _ := n.c.entryGuards(ctx) // it may have none yet
+	tors, _ := n.c.tor.EntryGuards(ctx) // it may have none yet
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, fp := range append(tors, n.guard) {
@@ -101,4 +103,48 @@ func (n *native) sameGuard(ctx context.Context, guards []string) []string {
 	}
 	n.guard = guards[0]
 	return guards[:1]
+}
+
+// consensus lists the relays that tor knows.
+func (c *Client) consensus(ctx context.Context) ([]path.Relay, error) {
+	c.relays.mu.Lock()
+	defer c.relays.mu.Unlock()
+	if err := c.relays.consensusLocked(ctx, c.tor); err != nil {
+		return nil, err
+	}
+	return c.relays.consensus.Relays, nil
+}
+
+// relays lists the terms of the relays that ask for money and can be paid.
+func (n *native) relays(ctx context.Context) (list []policies.Terms, err error) {
+	nodes, err := n.c.consensus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asks, _ := n.usable(ctx, nodes)
+	for _, t := range asks {
+		if t.Relay != "" {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b policies.Terms) int { return strings.Compare(a.Relay, b.Relay) })
+	return list, nil
+}
+
+// relayList is the same for people. Paths are drawn by chance here: nobody has a share.
+func (n *native) relayList(ctx context.Context) ([]RelayStatus, error) {
+	terms, err := n.relays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.c.relays.mu.Lock()
+	defer n.c.relays.mu.Unlock()
+	list := []RelayStatus{}
+	for _, t := range terms {
+		r, _ := n.c.relays.consensus.Relay(t.Relay)
+		st := RelayStatus{Relay: t.Relay, Nickname: r.Nickname, Flags: r.Flags, BandwidthKB: r.Bandwidth, Experience: n.c.book.Score(t.Relay), Weight: 1}
+		st.price(t)
+		list = append(list, st)
+	}
+	return list, nil
 }

@@ -5,167 +5,181 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/el-tor/tops/internal/path"
+	"github.com/el-tor/tops/paystream"
 	"github.com/el-tor/tops/policies"
 )
-
-// node is a relay of the consensus.
-type node struct {
-	fingerprint string
-	flags       []string
-}
-
-func (n node) is(flag string) bool { return slices.Contains(n.flags, flag) }
-
-// consensus lists the relays that tor knows (GETINFO ns/all, dir-spec §3.4.1).
-func (c *Client) consensus(ctx context.Context) ([]node, error) {
-	text, err := c.tor.Info(ctx, "ns/all")
-	if err != nil {
-		return nil, err
-	}
-	var nodes []node
-	for line := range strings.Lines(text) {
-		switch words := strings.Fields(line); {
-		case len(words) == 9 && words[0] == "r":
-			fp, err := fingerprintOf(words[2])
-			if err != nil {
-				return nil, err
-			}
-			nodes = append(nodes, node{fingerprint: fp})
-		case len(words) > 0 && words[0] == "s" && len(nodes) > 0:
-			nodes[len(nodes)-1].flags = words[1:]
-		}
-	}
-	return nodes, nil
-}
 
 // ChoosePath picks a path as for an app's connection.
 func (c *Client) ChoosePath(ctx context.Context) ([]string, error) {
 	if c.native != nil {
 		return c.native.choosePath(ctx)
 	}
-	return c.choosePath(ctx, pathRequest{})
+	p, err := c.choosePath(ctx, path.Request{})
+	return p.Hops, err
 }
 
-// A pathRequest says what a path is for.
-type pathRequest struct {
-	Exclude []string // exits that will not do, by fingerprint: those that have just failed
-	Port    uint16   // where the connection goes: tor's LongLivedPorts need stable relays; 0: anywhere
-}
-
-// PaidRelays are the terms of the relays that ask to be paid and that the policy
-// accepts: of those that the user named, or else of all.
-func (c *Client) PaidRelays(ctx context.Context) ([]policies.Terms, error) {
-	if c.native != nil {
-		return c.Relays(ctx)
-	}
-	nodes, err := c.consensus(ctx)
+// choosePath picks a guard, a middle relay, and an exit that is paid.
+func (c *Client) choosePath(ctx context.Context, r path.Request) (path.Path, error) {
+	c.relays.mu.Lock()
+	defer c.relays.mu.Unlock()
+	chooser, err := c.chooserLocked(ctx)
 	if err != nil {
-		return nil, err
+		return path.Path{}, err
 	}
-	var out []policies.Terms
-	for _, fp := range c.candidates(nodes) {
-		if t, err := c.RelayTerms(ctx, fp); err == nil {
-			out = append(out, t)
+	p, err := chooser.Choose(r)
+	if errors.Is(err, path.ErrNoExit) {
+		err = c.noExitLocked(err)
+	}
+	return p, err
+}
+
+// noExitLocked is why nobody can be paid: what the policy has against the last relay,
+// if there is one, or that none asks.
+func (c *Client) noExitLocked(err error) error {
+	for _, relay := range c.payable() {
+		var no *paystream.Refusal
+		if _, _, oerr := c.offerLocked(relay); errors.As(oerr, &no) {
+			return &paystream.Refusal{Reason: no.Reason, Err: fmt.Errorf("%w: %w", err, no.Err)}
 		}
 	}
-	return out, nil
+	return unusable(err)
 }
 
-// choosePath picks three relays: an exit that is paid, a guard, and one between.
-func (c *Client) choosePath(ctx context.Context, r pathRequest) ([]string, error) {
-	nodes, err := c.consensus(ctx)
+// chooserLocked gathers what paths are chosen by, as it is now: the consensus, tor's
+// options and guards, and the relays that can be paid.
+func (c *Client) chooserLocked(ctx context.Context) (*path.Chooser, error) {
+	if err := c.relays.refreshLocked(ctx, c.tor); err != nil {
+		return nil, err
+	}
+	conf, err := c.tor.Conf(ctx, append(path.Options(), "UseBridges", "UseMicrodescriptors")...)
 	if err != nil {
 		return nil, err
 	}
-	exit, err := c.chooseExit(ctx, nodes, r)
+	rules, err := path.ParseRules(conf)
 	if err != nil {
 		return nil, err
 	}
-	guard, err := c.chooseGuard(ctx, nodes, exit)
+	guards, err := c.guards(ctx, c.relays.consensus, rules)
 	if err != nil {
 		return nil, err
 	}
-	var middles []string
-	for _, n := range nodes {
-		if n.is("Running") && n.is("Valid") && n.fingerprint != exit && n.fingerprint != guard {
-			middles = append(middles, n.fingerprint)
+	if bridges := strings.Join(conf["usebridges"], "") == "1"; bridges && len(c.cfg.Client.Guards) == 0 {
+		rules.Entry = path.Set{} // tor has no EntryNodes then
+		if guards, err = c.bridges(ctx); err != nil {
+			return nil, err
 		}
 	}
-	if len(middles) == 0 {
-		return nil, errors.New("tor knows no third relay for a circuit")
-	}
-	return []string{guard, middles[rand.IntN(len(middles))], exit}, nil
+	micro := strings.Join(conf["usemicrodescriptors"], "") != "0"
+	return &path.Chooser{
+		Consensus: c.relays.consensus, Rules: rules, Guards: guards, Exits: c.exitsLocked(), Thrift: c.cfg.Client.Thrift,
+		Family:  func(relay string) (path.Family, error) { return c.relays.familyLocked(ctx, c.tor, relay, micro) },
+		Country: func(a netip.Addr) string { return c.tor.Country(ctx, a) },
+		Random:  rand.Float64,
+	}, nil
 }
 
-// candidates are the exits that may be paid.
-func (c *Client) candidates(nodes []node) []string {
+// lasting reports whether a connection to a port needs stable relays.
+func (c *Client) lasting(ctx context.Context, port uint16) bool {
+	conf, err := c.tor.Conf(ctx, "LongLivedPorts")
+	if err != nil {
+		return false
+	}
+	rules, err := path.ParseRules(conf)
+	return err == nil && rules.LongLived(port)
+}
+
+// exitsLocked are the relays that can be paid, as the policy has it: those that the
+// user named, or else all that publish terms.
+func (c *Client) exitsLocked() (exits []path.Exit) {
+	judge := c.book.Judge()
+	for _, relay := range c.payable() {
+		t, known, err := c.offerLocked(relay)
+		if err != nil {
+			continue
+		}
+		x := path.Exit{Fingerprint: relay, Experience: judge(relay), Named: len(c.cfg.Client.Relays) > 0}
+		if known {
+			x.Price = hourly(t)
+		}
+		exits = append(exits, x)
+	}
+	return exits
+}
+
+// payable are the relays that may be asked for, or publish, terms.
+func (c *Client) payable() []string {
 	if len(c.cfg.Client.Relays) > 0 {
 		return c.cfg.Client.Relays
 	}
 	var all []string
-	for _, n := range nodes {
-		if n.is("Running") && n.is("Valid") {
-			all = append(all, n.fingerprint)
+	for _, r := range c.relays.consensus.Relays { // in an order that stays
+		if _, publishes := c.relays.terms[r.Fingerprint]; publishes {
+			all = append(all, r.Fingerprint)
 		}
 	}
 	return all
 }
 
-// chooseExit picks the cheapest relay whose terms the policy accepts, among those
-// that the user named or else all that publish terms.
-func (c *Client) chooseExit(ctx context.Context, nodes []node, r pathRequest) (string, error) {
-	best, price, last := "", int64(0), policies.ErrNoTerms
-	for _, fp := range c.candidates(nodes) {
-		if slices.Contains(r.Exclude, fp) {
-			continue
-		}
-		t, known, err := c.terms(ctx, fp)
-		switch {
-		case err != nil:
-			last = err
-		case !known && best == "":
-			best, price = fp, 1<<62
-		case known && (best == "" || t.Schedule().TotalMsat() < price):
-			best, price = fp, t.Schedule().TotalMsat()
-		}
-	}
-	if best == "" {
-		return "", fmt.Errorf("no relay can be paid: %w", last)
-	}
-	return best, nil
+// hourly is what a relay asks for an hour, in msat.
+func hourly(t policies.Terms) float64 {
+	span := time.Duration(t.Rounds) * t.Interval
+	return float64(t.FeeMsat+t.Schedule().TotalMsat()) * float64(time.Hour) / float64(span)
 }
 
-// chooseGuard picks the first hop: the user's, else tor's own first choice, so
-// that nobody sees more of this client than tor would let him.
-func (c *Client) chooseGuard(ctx context.Context, nodes []node, exit string) (string, error) {
-	candidates := c.cfg.Client.Guards
-	if len(candidates) == 0 {
+// guards are the first hops in the order of choice: the user's, or tor's own, and then
+// those of EntryNodes: tor makes its guards of them when it needs one.
+func (c *Client) guards(ctx context.Context, consensus *path.Consensus, rules path.Rules) ([]path.Guard, error) {
+	names := c.cfg.Client.Guards
+	named := len(names) > 0
+	if !named {
 		var err error
-		if candidates, err = c.entryGuards(ctx); err != nil {
-			return "", err
+		if names, err = c.tor.EntryGuards(ctx); err != nil {
+			return nil, err
 		}
 	}
-	for _, fp := range candidates {
-		known := slices.ContainsFunc(nodes, func(n node) bool { return n.fingerprint == fp && n.is("Running") })
-		if fp != exit && known {
-			return fp, nil
+	var guards []path.Guard
+	for _, fp := range names {
+		if r, ok := consensus.Relay(fp); ok && r.Is("Running") {
+			guards = append(guards, path.Guard{Relay: r, Named: named})
 		}
 	}
-	return "", errors.New("tor has no guard that is up and is not the exit")
+	if named {
+		return guards, nil
+	}
+	country := func(a netip.Addr) string { return c.tor.Country(ctx, a) }
+	for _, r := range consensus.Relays {
+		if r.Is("Guard") && r.Is("Running") && rules.Enters(r, country) && !slices.Contains(names, r.Fingerprint) {
+			guards = append(guards, path.Guard{Relay: r})
+		}
+	}
+	return guards, nil
 }
 
-// entryGuards are the guards that tor has chosen and that may be up, in its order.
-func (c *Client) entryGuards(ctx context.Context) (guards []string, err error) {
-	text, err := c.tor.Info(ctx, "entry-guards")
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		if len(words) >= 2 && (words[1] == "up" || words[1] == "never-connected") {
-			fp, _, _ := strings.Cut(strings.TrimPrefix(words[0], "$"), "~")
-			guards = append(guards, fp)
+// bridges are the first hops of a user who has bridges; no consensus has them.
+func (c *Client) bridges(ctx context.Context) ([]path.Guard, error) {
+	names, err := c.tor.EntryGuards(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.tor.Info(ctx, "ns/purpose/bridge")
+	if err != nil {
+		return nil, err
+	}
+	known, err := path.ParseConsensus(text)
+	if err != nil {
+		return nil, err
+	}
+	var guards []path.Guard
+	for _, fp := range names {
+		if r, ok := known.Relay(fp); ok {
+			guards = append(guards, path.Guard{Relay: r})
 		}
 	}
-	return guards, err
+	return guards, nil
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +16,9 @@ type member interface {
 	// usable reports whether new connections may go through it.
 	usable() bool
 
+	// stable reports whether it suits connections that are to last.
+	stable() bool
+
 	// begin has it paid for, and returns when it can be used or why it cannot.
 	begin(ctx context.Context) error
 
@@ -29,8 +31,8 @@ type member interface {
 // does, it predicts: spares are kept for an hour after the last app came, more of
 // them while many new keys come.
 type pool[M member] struct {
-	build func(ctx context.Context) (M, error) // makes a spare
-	spawn func(f func(context.Context)) error  // runs f in the background
+	build func(ctx context.Context, stable bool) (M, error) // makes a spare
+	spawn func(f func(context.Context)) error               // runs f in the background
 	now   func() time.Time
 	most  int // spares
 
@@ -46,9 +48,10 @@ type pool[M member] struct {
 
 // place is a key's circuit, or the wait for it.
 type place[M member] struct {
-	ready chan struct{} // closed when there is a circuit, or an error
-	m     M
-	err   error
+	stable bool          // it was to be, as far as there are relays for it
+	ready  chan struct{} // closed when there is a circuit, or an error
+	m      M
+	err    error
 }
 
 const (
@@ -69,10 +72,11 @@ func newPool[M member](most int, now func() time.Time) *pool[M] {
 }
 
 // get returns the circuit of a key, and waits for it. Whoever comes while it is made
-// waits for the same one.
-func (p *pool[M]) get(ctx context.Context, key isolation) (m M, err error) {
+// waits for the same one. Who needs a stable one gets another if it is not, and so does
+// everybody of the key after him: each circuit costs money.
+func (p *pool[M]) get(ctx context.Context, key isolation, stable bool) (m M, err error) {
 	for {
-		at, err := p.place(key)
+		at, err := p.place(key, stable)
 		if err != nil {
 			return m, err
 		}
@@ -81,25 +85,26 @@ func (p *pool[M]) get(ctx context.Context, key isolation) (m M, err error) {
 		case <-ctx.Done():
 			return m, context.Cause(ctx)
 		}
-		if !errors.Is(at.err, errRenewed) {
-			return at.m, at.err
+		if errors.Is(at.err, errRenewed) || at.err == nil && stable && !at.lasts() {
+			continue
 		}
+		return at.m, at.err
 	}
 }
 
 // place finds a key's place, or begins to fill one.
-func (p *pool[M]) place(key isolation) (*place[M], error) {
+func (p *pool[M]) place(key isolation, stable bool) (*place[M], error) {
 	p.mu.Lock()
 	p.came = p.now()
 	at := p.places[key]
-	if at != nil && at.good() {
+	if at != nil && at.good(stable) {
 		p.mu.Unlock()
 		return at, nil
 	}
 	if at != nil && at.err == nil {
 		defer at.m.retire()
 	}
-	at = &place[M]{ready: make(chan struct{})}
+	at = &place[M]{stable: stable, ready: make(chan struct{})}
 	p.places[key] = at
 	p.fresh = append(p.fresh, p.came)
 	p.mu.Unlock()
@@ -115,18 +120,21 @@ func (p *pool[M]) place(key isolation) (*place[M], error) {
 }
 
 // good reports whether a place has, or will have, a circuit to use.
-func (at *place[M]) good() bool {
+func (at *place[M]) good(stable bool) bool {
 	select {
 	case <-at.ready:
-		return at.err == nil && at.m.usable()
+		return at.err == nil && at.m.usable() && (!stable || at.lasts())
 	default:
 		return true
 	}
 }
 
+// lasts reports whether a place's circuit is as stable as can be.
+func (at *place[M]) lasts() bool { return at.stable || at.m.stable() }
+
 // fill finds a circuit for a place.
 func (p *pool[M]) fill(ctx context.Context, key isolation, at *place[M]) {
-	m, err := p.start(ctx)
+	m, err := p.start(ctx, at.stable)
 	p.mu.Lock()
 	if p.places[key] != at { // NEWNYM came, or the pool has ended
 		if err == nil {
@@ -144,11 +152,11 @@ func (p *pool[M]) fill(ctx context.Context, key isolation, at *place[M]) {
 
 // start begins a spare, or a circuit that is built for it. One that fails is
 // followed by another, unless the failure is nobody else's to mend.
-func (p *pool[M]) start(ctx context.Context) (m M, err error) {
+func (p *pool[M]) start(ctx context.Context, stable bool) (m M, err error) {
 	for range buildTries {
 		var ok bool
-		if m, ok = p.take(); !ok {
-			if m, err = p.build(ctx); err != nil {
+		if m, ok = p.take(stable); !ok {
+			if m, err = p.build(ctx, stable); err != nil {
 				return m, err
 			}
 		}
@@ -163,19 +171,6 @@ func (p *pool[M]) start(ctx context.Context) (m M, err error) {
 	}
 	var none M
 	return none, err
-}
-
-// take takes the oldest spare.
-func (p *pool[M]) take() (m M, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.spares) > 0 {
-		m, p.spares = p.spares[0], p.spares[1:]
-		if m.usable() {
-			return m, true
-		}
-	}
-	return m, false
 }
 
 // drop takes a circuit from its keys: it failed, or is to be used up.
@@ -194,28 +189,10 @@ func (p *pool[M]) drop(m M) {
 	m.retire()
 }
 
-// discard ends the spares that are like one that failed.
-func (p *pool[M]) discard(alike func(M) bool) {
-	p.mu.Lock()
-	var bad []M
-	p.spares = slices.DeleteFunc(p.spares, func(m M) bool {
-		if alike(m) {
-			bad = append(bad, m)
-			return true
-		}
-		return false
-	})
-	p.mu.Unlock()
-	for _, m := range bad {
-		m.retire()
-	}
-	p.stir()
-}
-
 // renew gives the keys of a circuit another one, before it ends. The old one is used
 // until the new one is ready, and is left alone then.
 func (p *pool[M]) renew(ctx context.Context, old M) error {
-	m, err := p.start(ctx)
+	m, err := p.start(ctx, old.stable())
 	if err != nil {
 		return err
 	}
@@ -225,7 +202,7 @@ func (p *pool[M]) renew(ctx context.Context, old M) error {
 		select {
 		case <-at.ready:
 			if at.m == old && at.err == nil {
-				next := &place[M]{ready: at.ready, m: m}
+				next := &place[M]{stable: at.stable, ready: at.ready, m: m}
 				p.places[key], found = next, true
 			}
 		default:
@@ -260,92 +237,4 @@ func (p *pool[M]) newIdentity() {
 		m.retire()
 	}
 	p.stir()
-}
-
-// stir has run look at the spares.
-func (p *pool[M]) stir() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run keeps spares until ctx ends.
-func (p *pool[M]) run(ctx context.Context) {
-	rebuff := minRebuff
-	var notBefore time.Time
-	tick := time.NewTicker(tidyEvery)
-	defer tick.Stop()
-	for {
-		surplus, missing := p.tidy()
-		for _, m := range surplus {
-			m.retire()
-		}
-		if missing > 0 && !p.now().Before(notBefore) {
-			if p.addSpare(ctx) {
-				rebuff = minRebuff
-				continue
-			}
-			notBefore = p.now().Add(rebuff)
-			time.AfterFunc(rebuff, p.stir)
-			rebuff = min(2*rebuff, maxRebuff)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-p.wake:
-		case <-tick.C:
-		}
-	}
-}
-
-// tidy forgets what cannot be used any more, and says which spares are too many, or
-// how many are missing.
-func (p *pool[M]) tidy() (surplus []M, missing int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	for key, at := range p.places {
-		if !at.good() {
-			delete(p.places, key)
-		}
-	}
-	for len(p.fresh) > 0 && now.Sub(p.fresh[0]) > freshFor {
-		p.fresh = p.fresh[1:]
-	}
-	usable := p.spares[:0]
-	for _, m := range p.spares {
-		if m.usable() {
-			usable = append(usable, m)
-		}
-	}
-	p.spares = usable
-	want := min(p.most, max(1, len(p.fresh)))
-	if now.Sub(p.came) > predictFor {
-		want = 0
-	}
-	if n := len(p.spares); n > want {
-		surplus = append(surplus, p.spares[want:]...)
-		p.spares = p.spares[:want]
-	}
-	return surplus, want - len(p.spares)
-}
-
-// addSpare builds one.
-func (p *pool[M]) addSpare(ctx context.Context) bool {
-	p.mu.Lock()
-	age := p.age
-	p.mu.Unlock()
-	m, err := p.build(ctx)
-	if err != nil {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.age != age {
-		defer m.retire()
-		return true
-	}
-	p.spares = append(p.spares, m)
-	return true
 }

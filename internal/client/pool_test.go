@@ -17,6 +17,7 @@ import (
 // fakeCircuit is a member of a pool.
 type fakeCircuit struct {
 	id      int
+	lasts   bool
 	begins  func() error
 	begun   atomic.Bool
 	retired atomic.Bool
@@ -24,6 +25,7 @@ type fakeCircuit struct {
 }
 
 func (f *fakeCircuit) usable() bool { return !f.retired.Load() && !f.dead.Load() }
+func (f *fakeCircuit) stable() bool { return f.lasts }
 func (f *fakeCircuit) retire()      { f.retired.Store(true) }
 func (f *fakeCircuit) begin(ctx context.Context) error {
 	select {
@@ -48,6 +50,8 @@ type poolWorld struct {
 	begins func() error // of circuits to come
 	fails  error        // of building
 	tries  int          // to build one
+
+	lasting bool // there are stable relays
 }
 
 const buildTakes = time.Second
@@ -59,7 +63,7 @@ func inPool(t *testing.T, most int, f func(*testing.T, *poolWorld)) {
 		var wg sync.WaitGroup
 		w := &poolWorld{pool: newPool[*fakeCircuit](most, time.Now)}
 		w.spawn = func(f func(context.Context)) error { wg.Go(func() { f(ctx) }); return nil }
-		w.build = func(ctx context.Context) (*fakeCircuit, error) {
+		w.build = func(ctx context.Context, stable bool) (*fakeCircuit, error) {
 			select {
 			case <-time.After(buildTakes):
 			case <-ctx.Done():
@@ -71,7 +75,7 @@ func inPool(t *testing.T, most int, f func(*testing.T, *poolWorld)) {
 			if w.fails != nil {
 				return nil, w.fails
 			}
-			c := &fakeCircuit{id: len(w.all), begins: w.begins}
+			c := &fakeCircuit{id: len(w.all), begins: w.begins, lasts: stable && w.lasting}
 			w.all = append(w.all, c)
 			return c, nil
 		}
@@ -84,7 +88,7 @@ func inPool(t *testing.T, most int, f func(*testing.T, *poolWorld)) {
 
 func (w *poolWorld) mustGet(t *testing.T, key string) *fakeCircuit {
 	t.Helper()
-	c, err := w.get(t.Context(), isolation{user: key})
+	c, err := w.get(t.Context(), isolation{user: key}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,10 +210,49 @@ func TestPoolReplacesWhatFails(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		w.take() // one that would begin
+		w.take(false) // one that would begin
 		w.mustGet(t, "b")
 		if tries != 2 {
 			t.Errorf("%d circuits were begun, want 2", tries)
+		}
+	})
+}
+
+// Who needs a stable circuit gets one, and the key keeps it for all.
+func TestPoolStable(t *testing.T) {
+	get := func(t *testing.T, w *poolWorld, stable bool) *fakeCircuit {
+		t.Helper()
+		c, err := w.get(t.Context(), isolation{user: "a"}, stable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	inPool(t, 1, func(t *testing.T, w *poolWorld) {
+		w.lasting = true
+		time.Sleep(5 * time.Second)
+		web := get(t, w, false)
+		ssh := get(t, w, true)
+		if ssh == web || !ssh.lasts || !web.retired.Load() {
+			t.Errorf("circuit %d, stable %v, after %d: want a stable one in its place", ssh.id, ssh.lasts, web.id)
+		}
+		if again := get(t, w, false); again != ssh {
+			t.Error("the key has two circuits")
+		}
+		// Two who come at once share one, and it is stable.
+		w.newIdentity()
+		var one, two *fakeCircuit
+		var wg sync.WaitGroup
+		wg.Go(func() { one = get(t, w, false) })
+		wg.Go(func() { two = get(t, w, true) })
+		wg.Wait()
+		if last := get(t, w, true); last != two || !two.lasts || one != two && !one.retired.Load() {
+			t.Errorf("circuits %d and %d, then %d", one.id, two.id, last.id)
+		}
+	})
+	inPool(t, 0, func(t *testing.T, w *poolWorld) { // no relay is stable
+		if one := get(t, w, true); get(t, w, true) != one {
+			t.Error("where no relay is stable each connection gets a circuit of its own")
 		}
 	})
 }
@@ -230,12 +273,12 @@ func TestPoolSaysWhyThereIsNone(t *testing.T) {
 	inPool(t, 0, func(t *testing.T, w *poolWorld) {
 		begun := 0
 		w.set(func() error { begun++; return over }, nil)
-		if _, err := w.get(t.Context(), isolation{}); !errors.Is(err, over) || begun != 1 {
+		if _, err := w.get(t.Context(), isolation{}, false); !errors.Is(err, over) || begun != 1 {
 			t.Errorf("%v after %d circuits, want the budget's refusal after one: no other would change it", err, begun)
 		}
 		no := errors.New("tor says no")
 		w.set(nil, no)
-		if _, err := w.get(t.Context(), isolation{}); !errors.Is(err, no) {
+		if _, err := w.get(t.Context(), isolation{}, false); !errors.Is(err, no) {
 			t.Errorf("%v, want tor's word", err)
 		}
 		w.set(nil, nil)

@@ -32,12 +32,9 @@ type first struct {
 
 const maxFirsts = 32
 
-// note adds a look at the circuit.
-func (q *quality) note(now time.Time, bytes int64, waiting bool, keep time.Duration) {
-	if waiting && !q.last.at.IsZero() {
-		q.last.waited += now.Sub(q.last.at)
-	}
-	q.last.at, q.last.bytes = now, bytes
+// note adds a look at the circuit: what has come in all, and how long it was waited for.
+func (q *quality) note(now time.Time, bytes int64, waited, keep time.Duration) {
+	q.last = sample{now, bytes, waited}
 	if n := len(q.samples); n == 0 || now.Sub(q.samples[n-1].at) >= keep/128 {
 		q.samples = append(q.samples, q.last)
 	}
@@ -67,13 +64,12 @@ func (q *quality) firstByte(at time.Time, took time.Duration) {
 }
 
 // pace is how fast it went since a moment. Goodput counts only if somebody waited for
-// so long at least.
-func (q *quality) pace(since time.Time, least time.Duration) policies.Pace {
+// so long at least. took are the first bytes that have not come yet, so long already.
+func (q *quality) pace(since time.Time, least time.Duration, took ...time.Duration) policies.Pace {
 	pace := policies.Pace{Goodput: policies.UnknownGoodput}
 	if bytes, waited := q.since(since); waited >= least && waited > 0 {
 		pace.Goodput = int64(float64(bytes) / waited.Seconds())
 	}
-	var took []time.Duration
 	for _, f := range q.firsts {
 		if f.at.After(since) {
 			took = append(took, f.took)
@@ -83,6 +79,18 @@ func (q *quality) pace(since time.Time, least time.Duration) policies.Pace {
 		pace.FirstByte = median(took)
 	}
 	return pace
+}
+
+// paceLocked is how fast the circuit was since a moment. A first byte that is waited for
+// counts as one that came just now: it may never come.
+func (p *circuit) paceLocked(since time.Time, least time.Duration) policies.Pace {
+	var late []time.Duration
+	for t := range p.tunnels {
+		if wait := t.unanswered(time.Now()); wait > inFlow && !p.c.slow.elsewhere(t.target, p.terms.Relay) {
+			late = append(late, wait)
+		}
+	}
+	return p.quality.pace(since, least, late...)
 }
 
 // Worth judges the service of a pay stream: the pace while somebody waited for
@@ -97,7 +105,7 @@ func (c *Client) Worth(h paystream.Handle, since time.Time) bool {
 	}
 	p.look()
 	p.mu.Lock()
-	pace := p.quality.pace(since, p.terms.Interval/10)
+	pace := p.paceLocked(since, p.terms.Interval/10)
 	bytes, waited := p.quality.since(since)
 	exit := h == p.pay.handle || h == p.before.handle
 	p.mu.Unlock()

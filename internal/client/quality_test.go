@@ -9,14 +9,16 @@ func TestQualityCountsOnlyWhatWasWaitedFor(t *testing.T) {
 	var q quality
 	begin := time.Unix(1_000_000, 0)
 	at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
-	bytes := int64(0)
+	bytes, waited := int64(0), time.Duration(0)
 	for i := range 100 { // ten seconds: a transfer until 3, silence until 7, waiting in vain until 10
 		s := float64(i) / 10
-		waiting := s <= 3 || s > 7
+		if s <= 3 || s > 7 {
+			waited += 100 * time.Millisecond
+		}
 		if s <= 3 {
 			bytes += 1000
 		}
-		q.note(at(s), bytes, waiting, 20*time.Second)
+		q.note(at(s), bytes, waited, 20*time.Second)
 	}
 	for _, tc := range []struct {
 		name   string
@@ -39,7 +41,8 @@ func TestQualityKeepsABoundedPast(t *testing.T) {
 	var q quality
 	begin := time.Unix(1_000_000, 0)
 	for i := range 100_000 {
-		q.note(begin.Add(time.Duration(i)*100*time.Millisecond), int64(i), true, 2*time.Minute)
+		at := time.Duration(i) * 100 * time.Millisecond
+		q.note(begin.Add(at), int64(i), at, 2*time.Minute)
 	}
 	if len(q.samples) > 200 {
 		t.Errorf("%d samples are kept", len(q.samples))
@@ -49,29 +52,44 @@ func TestQualityKeepsABoundedPast(t *testing.T) {
 	}
 }
 
-func TestWhenATunnelWaits(t *testing.T) {
+func TestWhatATunnelWaitsFor(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	ago := func(d time.Duration) int64 { return now.Add(-d).UnixNano() }
 	for _, tc := range []struct {
-		name            string
-		up, down        int64
-		waiting, silent bool
+		name                     string
+		up, down, full           int64
+		awaited, flowing, silent bool
 	}{
-		{"just opened", 0, 0, false, false},
-		{"asked, no answer yet", ago(2 * time.Second), 0, true, false},
-		{"asked long ago: a long poll", ago(30 * time.Second), 0, false, false},
-		{"in full flow", ago(5 * time.Second), ago(100 * time.Millisecond), true, false},
-		{"stopped, or over", ago(5 * time.Second), ago(3 * time.Second), false, true},
-		{"answered, and asked again", ago(time.Second), ago(3 * time.Second), true, false},
+		{"just opened", 0, 0, 0, false, false, false},
+		{"asked, no answer yet", ago(2 * time.Second), 0, 0, true, false, false},
+		{"asked long ago: a long poll", ago(30 * time.Second), 0, 0, false, false, false},
+		{"a page that was just read", ago(5 * time.Second), ago(2 * time.Second), ago(2 * time.Second), false, false, true},
+		{"in full flow", ago(5 * time.Second), ago(100 * time.Millisecond), ago(100 * time.Millisecond), false, true, false},
+		{"in drops from its first byte on", ago(5 * time.Second), ago(100 * time.Millisecond), 0, false, true, false},
+		{"in messages, after more", ago(5 * time.Second), ago(100 * time.Millisecond), ago(3 * time.Second), false, false, false},
+		{"stopped, or over", ago(5 * time.Second), ago(3 * time.Second), ago(3 * time.Second), false, false, true},
+		{"answered, and asked again", ago(time.Second), ago(3 * time.Second), ago(3 * time.Second), true, false, false},
 	} {
 		tun := &tunnel{}
 		tun.lastUp.Store(tc.up)
 		tun.lastDown.Store(tc.down)
-		if got := tun.waiting(now); got != tc.waiting {
-			t.Errorf("%s: waiting %v, want %v", tc.name, got, tc.waiting)
+		tun.lastBulk.Store(tc.full)
+		if a, f, s := tun.awaited(now), tun.flowing(now), tun.silent(now); a != tc.awaited || f != tc.flowing || s != tc.silent {
+			t.Errorf("%s: awaited %v, flowing %v, silent %v; want %v, %v, %v", tc.name, a, f, s, tc.awaited, tc.flowing, tc.silent)
 		}
-		if got := tun.silent(now); got != tc.silent {
-			t.Errorf("%s: silent %v, want %v", tc.name, got, tc.silent)
-		}
+	}
+}
+
+func TestFirstBytesThatDoNotCome(t *testing.T) {
+	var q quality
+	at := time.Unix(1_000_000, 0)
+	if p := q.pace(at, time.Second, 21*time.Second); p.FirstByte != 21*time.Second {
+		t.Errorf("one that never comes: %v", p.FirstByte)
+	}
+	// A server that does not answer is outvoted by those that do.
+	q.firstByte(at.Add(time.Second), 200*time.Millisecond)
+	q.firstByte(at.Add(time.Second), 300*time.Millisecond)
+	if p := q.pace(at, time.Second, 21*time.Second); p.FirstByte != 300*time.Millisecond {
+		t.Errorf("among two that came: %v", p.FirstByte)
 	}
 }

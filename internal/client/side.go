@@ -37,8 +37,8 @@ func (p *circuit) paySide(ctx context.Context, hop int) error {
 	case err != nil:
 		return err
 	}
-	if err := p.c.policy.Check(p.terms, t); err != nil { // both together
-		return &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
+	if err := p.togetherWith(t); err != nil {
+		return err
 	}
 	link := gateway.NewClient(func(ctx context.Context) (net.Conn, error) {
 		return p.dialHop(ctx, hop, tor.Gateway{Fingerprint: t.Relay, Addr: t.Gateway})
@@ -49,15 +49,24 @@ func (p *circuit) paySide(ctx context.Context, hop int) error {
 		link.Close()
 	}()
 	req := paystream.OpenRequest{Terms: t, Link: link, Path: p.path, Hop: hop, Controller: p.controller}
-	for {
+	for renewed := false; ; {
 		if err := p.c.checkMoney(ctx, t, p.controller); err != nil {
 			return err
 		}
 		req.Circuit = p.tor().ID
 		h, err := p.c.Open(ctx, req)
+		var changed *paystream.TermsChanged
+		if errors.As(err, &changed) && !renewed { // its descriptor is of before
+			if t, err = p.newSideTerms(t, changed.Terms); err != nil {
+				return err
+			}
+			req.Terms, renewed = t, true
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		renewed = false
 		p.useSide(hop, h)
 		st, err := p.c.PayStream(h)
 		if err != nil || !p.awaitLast(ctx, st.Start, t) || !p.awaitNeed(ctx, st.Start, t) {
@@ -65,6 +74,25 @@ func (p *circuit) paySide(ctx context.Context, hop int) error {
 		}
 		req.Continues = &h
 	}
+}
+
+// togetherWith refuses terms of a middle relay that are too dear beside the exit's.
+func (p *circuit) togetherWith(t policies.Terms) error {
+	if err := p.c.policy.Check(p.terms, t); err != nil {
+		return &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
+	}
+	return nil
+}
+
+// newSideTerms accepts the terms that a middle relay has by now, within the policy.
+func (p *circuit) newSideTerms(old, t policies.Terms) (policies.Terms, error) {
+	if t.Relay != old.Relay {
+		return t, unusable(fmt.Errorf("the gateway offers the terms of another relay, %s", t.Relay))
+	}
+	if err := checkGateway(t, old.Gateway.Addr()); err != nil {
+		return t, err
+	}
+	return t, p.togetherWith(t)
 }
 
 // useSide makes h the pay stream of a hop before the last.

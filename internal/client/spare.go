@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
+	"github.com/el-tor/tops/internal/path"
 	"github.com/el-tor/tops/internal/tor"
 	"github.com/el-tor/tops/paystream"
 )
@@ -14,18 +15,19 @@ import (
 // buildSpare makes a circuit for the pool: built by tor, its exit's terms known, and
 // nothing said to the exit. A free round lasts only a while, and a pay stream that is
 // open runs; so neither begins before somebody uses the circuit.
-func (c *Client) buildSpare(ctx context.Context) (*circuit, error) {
-	path, err := c.choosePath(ctx, pathRequest{Exclude: c.failedLately()})
-	if err != nil {
-		path, err = c.choosePath(ctx, pathRequest{}) // better one that failed than none
+func (c *Client) buildSpare(ctx context.Context, stable bool) (*circuit, error) {
+	chosen, err := c.choosePath(ctx, path.Request{Avoid: c.failedLately(), Stable: stable})
+	if err != nil { // better an exit that failed than none
+		chosen, err = c.choosePath(ctx, path.Request{Stable: stable})
 	}
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.extend(ctx, "", path, nil)
+	p, err := c.extend(ctx, "", chosen.Hops, nil)
 	if err != nil {
 		return nil, err
 	}
+	p.lasting = chosen.Stable
 	if err := built(ctx, p.tor()); err != nil {
 		c.noteFailed(p.terms.Relay)
 		return nil, fmt.Errorf("no paid circuit could be made: %w", err)

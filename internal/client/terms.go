@@ -149,32 +149,6 @@ func (c *Client) PaidCircuit(id string) (hop int, terms policies.Terms, exit, ok
 	return len(p.path), p.terms, p.exit, true
 }
 
-// Relays lists the relays that may be paid, with their terms: those that the user
-// named, else every relay of the consensus that publishes some.
-func (c *Client) Relays(ctx context.Context) ([]policies.Terms, error) {
-	nodes, err := c.consensus(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list []policies.Terms
-	if c.native != nil {
-		asks, _ := c.native.usable(ctx, nodes)
-		for _, t := range asks {
-			if t.Relay != "" {
-				list = append(list, t)
-			}
-		}
-		slices.SortFunc(list, func(a, b policies.Terms) int { return strings.Compare(a.Relay, b.Relay) })
-		return list, nil
-	}
-	for _, fp := range c.candidates(nodes) {
-		if t, known, err := c.terms(ctx, fp); err == nil && known {
-			list = append(list, t)
-		}
-	}
-	return list, nil
-}
-
 // exitFlag reports whether anybody may use the relay as an exit.
 func (c *Client) exitFlag(ctx context.Context, fingerprint string) (bool, error) {
 	text, err := c.tor.Info(ctx, "ns/id/"+fingerprint)

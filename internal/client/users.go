@@ -70,8 +70,9 @@ func (p *circuit) any(holds func(*tunnel) bool) bool {
 	return false
 }
 
+// anyWaiting reports whether an app waits for bytes, of whatever pace.
 func (p *circuit) anyWaiting(now time.Time) bool {
-	return p.any(func(t *tunnel) bool { return t.waiting(now) })
+	return p.any(func(t *tunnel) bool { return t.awaited(now) || t.flowing(now) })
 }
 
 func (p *circuit) anySilent(now time.Time) bool {

@@ -7,14 +7,34 @@ import (
 	"github.com/el-tor/tops/paystream"
 )
 
-// plainWallet is a wallet whose troubles are told in plain words, each once until
-// it works again. The engine gets over them by itself and says WALLET at most.
-type plainWallet struct {
-	paystream.Wallet
+// once tells of troubles in plain words, each once until it is over or another comes.
+type once struct {
 	failed func(error)
 
 	mu   sync.Mutex
 	last string // what was told last
+}
+
+// tell tells of a trouble, or with nil that there is none.
+func (o *once) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	o.mu.Lock()
+	news := text != o.last
+	o.last = text
+	o.mu.Unlock()
+	if news && err != nil {
+		o.failed(err)
+	}
+}
+
+// plainWallet is a wallet that tells of its troubles. The engine gets over them by
+// itself and says WALLET at most.
+type plainWallet struct {
+	paystream.Wallet
+	said once
 }
 
 // FetchInvoice implements [paystream.Wallet].
@@ -32,18 +52,7 @@ func (w *plainWallet) Pay(ctx context.Context, req paystream.PayRequest) (paystr
 }
 
 func (w *plainWallet) tell(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	w.mu.Lock()
-	news := text != w.last
-	w.last = text
-	w.mu.Unlock()
-	if news {
-		w.failed(err)
+	if ctx.Err() == nil {
+		w.said.tell(err)
 	}
 }

@@ -47,6 +47,9 @@ func (c *Client) check() error {
 	if c.SpareCircuits < 0 || c.SpareCircuits > 16 {
 		wrong = append(wrong, fmt.Errorf("client.spare_circuits is %d: use 0 to 16, since each is one more circuit on the network", c.SpareCircuits))
 	}
+	if !(c.Thrift >= 0 && c.Thrift <= 8) {
+		wrong = append(wrong, fmt.Errorf("client.thrift is %v: use 0, if the price does not matter, to 8", c.Thrift))
+	}
 	if half := time.Duration(c.ExperienceHalfLife); half < time.Hour || half > 365*24*time.Hour {
 		wrong = append(wrong, fmt.Errorf("client.experience_half_life is %s: use 1h to 8760h", half))
 	}

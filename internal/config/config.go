@@ -61,9 +61,10 @@ type Web struct {
 type Client struct {
 	SOCKS  string   `toml:"socks" doc:"The SOCKS5 port of apps, host:port, on this machine only."`
 	Remote bool     `toml:"allow_remote" doc:"Let the SOCKS port listen beyond the loopback: whoever reaches it spends this client's money."`
-	Relays []string `toml:"relays" doc:"Exits to pay, by fingerprint; empty: the cheapest of those whose terms are known." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
+	Relays []string `toml:"relays" doc:"Exits to pay, by fingerprint; empty: all whose descriptor has terms." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
 	Guards []string `toml:"guards" doc:"First hops to use, by fingerprint; empty: tor's own choice." example:"0123456789ABCDEF0123456789ABCDEF01234567"`
 
+	Thrift         float64 `toml:"thrift" doc:"How much a low price counts when an exit is chosen: the chance grows with this power of it; 0: not at all."`
 	MaxRoundMsat   int64   `toml:"max_round_msat" doc:"The most that one round may cost, in msat; dearer relays are left alone."`
 	MaxCircuitMsat int64   `toml:"max_circuit_msat" doc:"The most to spend on one circuit, in msat, routing included."`
 	HourMsat       int64   `toml:"hour_msat" doc:"The most to spend in any 60 minutes, in msat, held payments included."`

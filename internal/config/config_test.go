@@ -26,6 +26,7 @@ func TestBadConfigurations(t *testing.T) {
 		"[client]\n": "lightning.rpc is missing",
 		"[lightning]\nrpc=\"x\"\n[client]\nmax_rund_msat = 1\n":           "max_rund_msat",
 		"[lightning]\nrpc=\"x\"\n[client]\nrelays = [\"abc\"]\n":          "fingerprint",
+		"[lightning]\nrpc=\"x\"\n[client]\nthrift = -1.0\n":               "client.thrift is -1",
 		"[lightning]\nrpc=\"x\"\n[relay]\nask_fee = true\n":               "fee_msat is 0",
 		"[lightning]\nrpc=\"x\"\n[relay]\ninterval = \"a minute\"\n":      "a minute",
 		"[lightning]\nrpc=\"x\"\n[relay]\nretention = \"1h\"\n":           "relay.retention is 1h0m0s: use 24h",

@@ -25,8 +25,8 @@ func defaults() *Config {
 
 func defaultClient() *Client {
 	return &Client{
-		SOCKS:        "127.0.0.1:9150",
-		MaxRoundMsat: 5_000, MaxCircuitMsat: 500_000,
+		SOCKS:  "127.0.0.1:9150",
+		Thrift: 2, MaxRoundMsat: 5_000, MaxCircuitMsat: 500_000,
 		HourMsat: 100_000, DayMsat: 1_000_000, TotalMsat: 10_000_000, ControllerMsat: 100_000,
 		MaxFeePercent: 10, MaxFeeMsat: 5_000, RiskRounds: 10,
 		MinGoodput: 4 << 10, Continue: true,

@@ -29,8 +29,9 @@ import (
 // whose SOCKS port apps use.
 type apps struct {
 	*world
-	exits []*testnet.Node // paid
-	roles []*role         // of the exits
+	exits  []*testnet.Node // paid
+	roles  []*role         // of the exits
+	hidden string          // an onion service
 }
 
 // TestApps plays what apps see of the client.
@@ -41,8 +42,11 @@ func TestApps(t *testing.T) {
 		scene func(*apps, *testing.T)
 	}{
 		{"front", (*apps).front},
+		{"onion", (*apps).onion},
 		{"exit stops", (*apps).exitStops},
 		{"identities", (*apps).identities},
+		{"paths", (*apps).paths},
+		{"trickles", (*apps).trickles},
 		{"continuations", (*apps).continuations},
 		{"middle", (*apps).middle},
 		{"budget", (*apps).budget},
@@ -70,6 +74,7 @@ func newApps(t *testing.T) *apps {
 	}
 	outside := serveOutside(t)
 	serveFiles(t, outside)
+	serveDaytime(t, outside)
 	if w.net, err = testnet.Start(t.Context(), testnet.Options{Relays: 6, Exits: 1, Clients: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +84,8 @@ func newApps(t *testing.T) *apps {
 		}
 	})
 	w.exits = w.net.Relays[:3]
+	w.relate(t, w.net.Relays[3], w.exits[0])
+	w.hidden = w.hide(t, w.net.Relays[4])
 	w.roles = make([]*role, 3)
 	t.Cleanup(func() {
 		w.client.stop(t)
@@ -176,13 +183,12 @@ func (w *apps) pathTo(exit *testnet.Node) []string {
 }
 
 // files serves /N: N bytes, the head and each half after a moment.
-var files = netip.AddrPortFrom(chargen.Addr(), 80)
+var (
+	files  = netip.AddrPortFrom(chargen.Addr(), 80)
+	files6 = netip.AddrPortFrom(sixth, 80)
+)
 
 func serveFiles(t *testing.T, outside *testnet.Outside) {
-	ln, err := outside.Listen("tcp", files.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Path[1:])
 		if err != nil {
@@ -197,8 +203,14 @@ func serveFiles(t *testing.T, outside *testnet.Outside) {
 		rw.Write(make([]byte, n-n/2))
 	})}
 	var serving sync.WaitGroup
-	serving.Go(func() { srv.Serve(ln) })
 	t.Cleanup(func() { srv.Close(); serving.Wait() })
+	for _, at := range []netip.AddrPort{files, files6} {
+		ln, err := outside.Listen("tcp", at.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		serving.Go(func() { srv.Serve(ln) })
+	}
 }
 
 // errBroken is a fetch that broke after its first byte.

@@ -19,7 +19,7 @@ import (
 func (w *apps) front(t *testing.T) {
 	w.steady(t)
 	// Names and addresses, over SOCKS and over HTTP.
-	for _, target := range []string{files.String(), "outside.tops-e2e.org:80"} {
+	for _, target := range []string{files.String(), files6.String(), "outside.tops-e2e.org:80"} {
 		conn, err := dialAs(t.Context(), "front", target)
 		if err != nil {
 			t.Errorf("%s: %v", target, err)

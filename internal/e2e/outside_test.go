@@ -21,6 +21,9 @@ import (
 // 864), on a plainly public address of a namespace of ours.
 var chargen = netip.MustParseAddrPort("93.184.216.34:19")
 
+// sixth is the same machine's other address.
+var sixth = netip.MustParseAddr("2606:2800:220:1:248:1893:25c8:1946")
+
 // names are what the relay's resolver knows.
 var names = map[string]netip.Addr{
 	"outside.tops-e2e.org.": chargen.Addr(),
@@ -31,7 +34,7 @@ var names = map[string]netip.Addr{
 }
 
 func serveOutside(t *testing.T) *testnet.Outside {
-	outside, err := testnet.NewOutside(chargen.Addr())
+	outside, err := testnet.NewOutside(chargen.Addr(), sixth)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,10 @@ type Outside struct {
 	ns netns.NsHandle
 }
 
-// The two ends of the cable, on a link-local net that nobody routes.
+// The two ends of the cable, on link-local nets that nobody routes.
 var (
-	insideEnd  = netip.MustParsePrefix("169.254.77.1/30")
-	outsideEnd = netip.MustParsePrefix("169.254.77.2/30")
+	insideEnds  = []netip.Prefix{netip.MustParsePrefix("169.254.77.1/30"), netip.MustParsePrefix("fe80::77:1/64")}
+	outsideEnds = []netip.Prefix{netip.MustParsePrefix("169.254.77.2/30"), netip.MustParsePrefix("fe80::77:2/64")}
 )
 
 // NewOutside makes the namespace, with one address for each server, and routes
@@ -89,10 +89,12 @@ func (o *Outside) join(addrs []netip.Addr) error {
 		return err
 	}
 	defer there.Close()
-	if err := raise(here, "outside", insideEnd); err != nil {
+	near, err := raise(here, "outside", insideEnds)
+	if err != nil {
 		return err
 	}
-	if err := raise(there, "inside", outsideEnd); err != nil {
+	back, err := raise(there, "inside", outsideEnds)
+	if err != nil {
 		return err
 	}
 	lo, err := there.LinkByName("lo")
@@ -106,28 +108,41 @@ func (o *Outside) join(addrs []netip.Addr) error {
 		if err := there.AddrAdd(lo, &netlink.Addr{IPNet: host(a)}); err != nil {
 			return err
 		}
-		if err := here.RouteAdd(&netlink.Route{Dst: host(a), Gw: outsideEnd.Addr().AsSlice()}); err != nil {
+		if err := here.RouteAdd(&netlink.Route{LinkIndex: near.Attrs().Index, Dst: host(a), Gw: endFor(outsideEnds, a)}); err != nil {
 			return err
 		}
 	}
-	back, err := there.LinkByName("inside")
-	if err != nil {
-		return err
+	for _, everywhere := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
+		to := &net.IPNet{IP: everywhere.Addr().AsSlice(), Mask: net.CIDRMask(0, everywhere.Addr().BitLen())}
+		if err := there.RouteAdd(&netlink.Route{LinkIndex: back.Attrs().Index, Dst: to, Gw: endFor(insideEnds, everywhere.Addr())}); err != nil {
+			return err
+		}
 	}
-	return there.RouteAdd(&netlink.Route{LinkIndex: back.Attrs().Index, Gw: insideEnd.Addr().AsSlice()})
+	return nil
 }
 
-// raise gives one end of the cable its address.
-func raise(h *netlink.Handle, name string, addr netip.Prefix) error {
+// endFor is the end of the cable that leads to an address.
+func endFor(ends []netip.Prefix, a netip.Addr) net.IP {
+	if a.Is4() {
+		return ends[0].Addr().AsSlice()
+	}
+	return ends[1].Addr().AsSlice()
+}
+
+// raise gives one end of the cable its addresses. Nobody else can have them, so that
+// IPv6 need not find that out first.
+func raise(h *netlink.Handle, name string, addrs []netip.Prefix) (netlink.Link, error) {
 	link, err := h.LinkByName(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ipnet := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
-	if err := h.AddrAdd(link, &netlink.Addr{IPNet: ipnet}); err != nil {
-		return err
+	for _, a := range addrs {
+		ipnet := &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
+		if err := h.AddrAdd(link, &netlink.Addr{IPNet: ipnet, Flags: unix.IFA_F_NODAD}); err != nil {
+			return nil, err
+		}
 	}
-	return h.LinkSetUp(link)
+	return link, h.LinkSetUp(link)
 }
 
 func host(a netip.Addr) *net.IPNet {
