@@ -110,10 +110,10 @@ func (d *directory) refreshLocked(ctx context.Context, t *tor.Client) error {
 // consensusLocked reads the consensus if there is another one.
 func (d *directory) consensusLocked(ctx context.Context, t *tor.Client) error {
 	as, err := t.Info(ctx, "consensus/valid-after")
-	if err != nil {
+	if refused := new(controlspec.ReplyError); err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	if as != d.as || d.consensus == nil {
+	if as == "" || as != d.as || d.consensus == nil { // a tor that does not say is asked each time
 		text, err := t.Consensus(ctx)
 		if err != nil {
 			return err
