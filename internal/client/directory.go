@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type directory struct {
 	consensus *path.Consensus
 	terms     map[string]published
 	families  map[string]path.Family // of the relays that were drawn since that consensus
+	countries map[netip.Addr]string  // of the addresses that were asked for since then
 
 	changedMu sync.Mutex // guards what follows
 	changed   map[string]struct{}
@@ -121,7 +123,7 @@ func (d *directory) consensusLocked(ctx context.Context, t *tor.Client) error {
 		if d.consensus, err = path.ParseConsensus(text); err != nil {
 			return err
 		}
-		d.as, d.families = as, make(map[string]path.Family)
+		d.as, d.families, d.countries = as, make(map[string]path.Family), make(map[netip.Addr]string)
 	}
 	return nil
 }
@@ -143,6 +145,16 @@ func (d *directory) readLocked(ctx context.Context, t *tor.Client, relays []stri
 		}
 	}
 	return nil
+}
+
+// countryLocked is where an address is, asked for once.
+func (d *directory) countryLocked(ctx context.Context, t *tor.Client, a netip.Addr) string {
+	country, known := d.countries[a]
+	if !known {
+		country = t.Country(ctx, a)
+		d.countries[a] = country
+	}
+	return country
 }
 
 // familyLocked is what a relay says of its family, asked for once. micro says by what

@@ -65,7 +65,8 @@ func (c *Client) chooserLocked(ctx context.Context) (*path.Chooser, error) {
 	if err != nil {
 		return nil, err
 	}
-	guards, err := c.guards(ctx, c.relays.consensus, rules)
+	country := func(a netip.Addr) string { return c.relays.countryLocked(ctx, c.tor, a) }
+	guards, err := c.guards(ctx, c.relays.consensus, rules, country)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (c *Client) chooserLocked(ctx context.Context) (*path.Chooser, error) {
 	return &path.Chooser{
 		Consensus: c.relays.consensus, Rules: rules, Guards: guards, Exits: c.exitsLocked(), Thrift: c.cfg.Client.Thrift,
 		Family:  func(relay string) (path.Family, error) { return c.relays.familyLocked(ctx, c.tor, relay, micro) },
-		Country: func(a netip.Addr) string { return c.tor.Country(ctx, a) },
+		Country: country,
 		Random:  rand.Float64,
 	}, nil
 }
@@ -134,7 +135,7 @@ func hourly(t policies.Terms) float64 {
 
 // guards are the first hops in the order of choice: the user's, or tor's own, and then
 // those of EntryNodes: tor makes its guards of them when it needs one.
-func (c *Client) guards(ctx context.Context, consensus *path.Consensus, rules path.Rules) ([]path.Guard, error) {
+func (c *Client) guards(ctx context.Context, consensus *path.Consensus, rules path.Rules, country func(netip.Addr) string) ([]path.Guard, error) {
 	names := c.cfg.Client.Guards
 	named := len(names) > 0
 	if !named {
@@ -152,7 +153,6 @@ func (c *Client) guards(ctx context.Context, consensus *path.Consensus, rules pa
 	if named {
 		return guards, nil
 	}
-	country := func(a netip.Addr) string { return c.tor.Country(ctx, a) }
 	for _, r := range consensus.Relays {
 		if r.Is("Guard") && r.Is("Running") && rules.Enters(r, country) && !slices.Contains(names, r.Fingerprint) {
 			guards = append(guards, path.Guard{Relay: r})
