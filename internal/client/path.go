@@ -42,7 +42,7 @@ func (c *Client) choosePath(ctx context.Context, r path.Request) (path.Path, err
 // noExitLocked is why nobody can be paid: what the policy has against the last relay,
 // if there is one, or that none asks.
 func (c *Client) noExitLocked(err error) error {
-	for _, relay := range c.payable() {
+	for _, relay := range c.payableLocked() {
 		var no *paystream.Refusal
 		if _, _, oerr := c.offerLocked(relay); errors.As(oerr, &no) {
 			return &paystream.Refusal{Reason: no.Reason, Err: fmt.Errorf("%w: %w", err, no.Err)}
@@ -99,7 +99,7 @@ func (c *Client) lasting(ctx context.Context, port uint16) bool {
 // user named, or else all that publish terms.
 func (c *Client) exitsLocked() (exits []path.Exit) {
 	judge := c.book.Judge()
-	for _, relay := range c.payable() {
+	for _, relay := range c.payableLocked() {
 		t, known, err := c.offerLocked(relay)
 		if err != nil {
 			continue
@@ -113,8 +113,8 @@ func (c *Client) exitsLocked() (exits []path.Exit) {
 	return exits
 }
 
-// payable are the relays that may be asked for, or publish, terms.
-func (c *Client) payable() []string {
+// payableLocked are the relays that may be asked for, or publish, terms.
+func (c *Client) payableLocked() []string {
 	if len(c.cfg.Client.Relays) > 0 {
 		return c.cfg.Client.Relays
 	}

@@ -43,7 +43,7 @@ func (c *Client) Relays(ctx context.Context) ([]policies.Terms, error) {
 		return nil, err
 	}
 	var list []policies.Terms
-	for _, relay := range c.payable() {
+	for _, relay := range c.payableLocked() {
 		if t, known, err := c.offerLocked(relay); err == nil && known {
 			list = append(list, t)
 		}
@@ -89,7 +89,7 @@ func (c *Client) RelayList(ctx context.Context) ([]RelayStatus, error) {
 	}
 	judge, shares, avoid := c.book.Judge(), chooser.Shares(), c.failedLately()
 	list := []RelayStatus{}
-	for _, relay := range c.payable() {
+	for _, relay := range c.payableLocked() {
 		r, _ := chooser.Relay(relay)
 		t, known, err := c.offerLocked(relay)
 		st := RelayStatus{
