@@ -47,6 +47,7 @@ func TestApps(t *testing.T) {
 		{"identities", (*apps).identities},
 		{"paths", (*apps).paths},
 		{"trickles", (*apps).trickles},
+		{"bridges", (*apps).bridges},
 		{"continuations", (*apps).continuations},
 		{"middle", (*apps).middle},
 		{"budget", (*apps).budget},
