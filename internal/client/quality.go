@@ -64,8 +64,9 @@ func (q *quality) firstByte(at time.Time, took time.Duration) {
 }
 
 // pace is how fast it went since a moment. Goodput counts only if somebody waited for
-// so long at least. took are the first bytes that have not come yet, so long already.
-func (q *quality) pace(since time.Time, least time.Duration, took ...time.Duration) policies.Pace {
+// so long at least, first bytes only if there were so many. took are those that have not
+// come yet, so long already.
+func (q *quality) pace(since time.Time, least time.Duration, firsts int, took ...time.Duration) policies.Pace {
 	pace := policies.Pace{Goodput: policies.UnknownGoodput}
 	if bytes, waited := q.since(since); waited >= least && waited > 0 {
 		pace.Goodput = int64(float64(bytes) / waited.Seconds())
@@ -75,7 +76,7 @@ func (q *quality) pace(since time.Time, least time.Duration, took ...time.Durati
 			took = append(took, f.took)
 		}
 	}
-	if len(took) > 0 {
+	if len(took) >= max(1, firsts) {
 		pace.FirstByte = median(took)
 	}
 	return pace
@@ -83,14 +84,14 @@ func (q *quality) pace(since time.Time, least time.Duration, took ...time.Durati
 
 // paceLocked is how fast the circuit was since a moment. A first byte that is waited for
 // counts as one that came just now: it may never come.
-func (p *circuit) paceLocked(since time.Time, least time.Duration) policies.Pace {
+func (p *circuit) paceLocked(since time.Time, least time.Duration, firsts int) policies.Pace {
 	var late []time.Duration
 	for t := range p.tunnels {
 		if wait := t.unanswered(time.Now()); wait > inFlow && !p.c.slow.elsewhere(t.target, p.terms.Relay) {
 			late = append(late, wait)
 		}
 	}
-	return p.quality.pace(since, least, late...)
+	return p.quality.pace(since, least, firsts, late...)
 }
 
 // Worth judges the service of a pay stream: the pace while somebody waited for
@@ -105,7 +106,7 @@ func (c *Client) Worth(h paystream.Handle, since time.Time) bool {
 	}
 	p.look()
 	p.mu.Lock()
-	pace := p.paceLocked(since, p.terms.Interval/10)
+	pace := p.paceLocked(since, p.terms.Interval/10, 1)
 	bytes, waited := p.quality.since(since)
 	exit := h == p.pay.handle || h == p.before.handle
 	p.mu.Unlock()

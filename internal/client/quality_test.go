@@ -83,13 +83,16 @@ func TestWhatATunnelWaitsFor(t *testing.T) {
 func TestFirstBytesThatDoNotCome(t *testing.T) {
 	var q quality
 	at := time.Unix(1_000_000, 0)
-	if p := q.pace(at, time.Second, 21*time.Second); p.FirstByte != 21*time.Second {
+	if p := q.pace(at, time.Second, 1, 21*time.Second); p.FirstByte != 21*time.Second {
 		t.Errorf("one that never comes: %v", p.FirstByte)
+	}
+	if p := q.pace(at, time.Second, 2, 21*time.Second); p.FirstByte != 0 {
+		t.Errorf("one, where two are asked for: %v", p.FirstByte)
 	}
 	// A server that does not answer is outvoted by those that do.
 	q.firstByte(at.Add(time.Second), 200*time.Millisecond)
 	q.firstByte(at.Add(time.Second), 300*time.Millisecond)
-	if p := q.pace(at, time.Second, 21*time.Second); p.FirstByte != 300*time.Millisecond {
+	if p := q.pace(at, time.Second, 3, 21*time.Second); p.FirstByte != 300*time.Millisecond {
 		t.Errorf("among two that came: %v", p.FirstByte)
 	}
 }

@@ -14,6 +14,7 @@ import (
 const (
 	trickleOver = 10 * time.Second // how far back is looked, or a round if that is less
 	trickleFor  = 5 * time.Second  // how long was waited for bytes in that time, or half a round
+	trickleOf   = 3                // connections that waited too long for their first byte; one may be its server's fault
 )
 
 // trickles says what is wrong with the pace of a circuit that somebody is waiting on
@@ -21,7 +22,7 @@ const (
 func (p *circuit) trickles() error {
 	over, least := min(trickleOver, p.terms.Interval), min(trickleFor, p.terms.Interval/2)
 	p.mu.Lock()
-	pace := p.paceLocked(p.c.cfg.Now().Add(-over), least)
+	pace := p.paceLocked(p.c.cfg.Now().Add(-over), least, trickleOf)
 	p.mu.Unlock()
 	return p.c.policy.Judge(pace, p.c.history.usual(p.serial))
 }
@@ -33,7 +34,7 @@ func (p *circuit) leaveSlow(ctx context.Context, why error) {
 	p.mu.Lock()
 	since := p.c.cfg.Now().Add(-min(trickleOver, p.terms.Interval))
 	bytes, waited := p.quality.since(since)
-	pace := p.paceLocked(since, 0)
+	pace := p.paceLocked(since, 0, 1)
 	for t := range p.tunnels {
 		if t.flowing(now) || t.unanswered(now) > inFlow {
 			p.c.slow.note(t.target, p.terms.Relay, now)
