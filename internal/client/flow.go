@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -42,9 +43,6 @@ func (c *Client) connectFlow(ctx context.Context, r socks.Request) (net.Conn, er
 	conn, err := f.connect(ctx)
 	if err != nil {
 		if free := c.atCap(err); !free {
-			if ctx.Err() == nil && !targets(err) {
-				c.said.tell(err)
-			}
 			return nil, err
 		}
 		return c.connectFree(ctx, r)
@@ -67,6 +65,9 @@ func (f *flow) connect(ctx context.Context) (*tunnel, error) {
 	for range connectTries {
 		p, err := f.c.pool.get(ctx, f.key, f.stable)
 		if err != nil {
+			if ctx.Err() == nil && !errors.As(err, new(*paystream.Refusal)) { // atCap tells of those
+				f.c.said.tell(fmt.Errorf("no circuit for an app: %w", err))
+			}
 			return nil, errors.Join(err, last)
 		}
 		t, err := p.connect(ctx, f.target)
