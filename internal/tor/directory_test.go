@@ -32,6 +32,25 @@ func TestDirectory(t *testing.T) {
 	if _, err := client.Contact(ctx, strings.Repeat("0", 40)); !errors.Is(err, tor.ErrNoDescriptor) {
 		t.Errorf("Contact of an unknown relay: %v, want ErrNoDescriptor", err)
 	}
+	both, err := client.Contacts(ctx, []string{relay.Fingerprint, n.Relays[2].Fingerprint, strings.Repeat("0", 40)})
+	if err != nil || len(both) != 1 || both[relay.Fingerprint] != "testnet" {
+		t.Errorf("Contacts = %v, %v; want that of the authority alone", both, err)
+	}
+	if text, err := client.Consensus(ctx); err != nil || !strings.Contains(text, "\nbandwidth-weights ") || !strings.Contains(text, "\nr relay0 ") {
+		t.Errorf("Consensus: %d bytes, %v", len(text), err)
+	}
+	if text, err := client.Microdescriptor(ctx, relay.Fingerprint); err != nil || !strings.Contains(text, "ntor-onion-key ") {
+		t.Errorf("Microdescriptor: %q, %v", text, err)
+	}
+	if _, err := client.Microdescriptor(ctx, strings.Repeat("0", 40)); !errors.Is(err, tor.ErrNoDescriptor) {
+		t.Errorf("Microdescriptor of an unknown relay: %v, want ErrNoDescriptor", err)
+	}
+	if guards, err := client.EntryGuards(ctx); err != nil || len(guards) == 0 || len(guards[0]) != 40 {
+		t.Errorf("EntryGuards = %v, %v", guards, err)
+	}
+	if country := client.Country(ctx, relay.Addr); country != "??" {
+		t.Errorf("Country = %q of an address that is in none", country)
+	}
 	if addr, err := client.RelayAddress(ctx, relay.Fingerprint); err != nil || addr != relay.Addr {
 		t.Errorf("RelayAddress = %v, %v; want %v", addr, err, relay.Addr)
 	}
