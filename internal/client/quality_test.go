@@ -61,14 +61,15 @@ func TestWhatATunnelWaitsFor(t *testing.T) {
 		awaited, flowing, silent bool
 	}{
 		{"just opened", 0, 0, 0, false, false, false},
-		{"asked, no answer yet", ago(2 * time.Second), 0, 0, true, false, false},
-		{"asked long ago: a long poll", ago(30 * time.Second), 0, 0, false, false, false},
+		{"asked, no answer yet", ago(2 * time.Second), 0, 0, true, false, true},
+		{"asked long ago: a long poll", ago(30 * time.Second), 0, 0, false, false, true},
 		{"a page that was just read", ago(5 * time.Second), ago(2 * time.Second), ago(2 * time.Second), false, false, true},
 		{"in full flow", ago(5 * time.Second), ago(100 * time.Millisecond), ago(100 * time.Millisecond), false, true, false},
 		{"in drops from its first byte on", ago(5 * time.Second), ago(100 * time.Millisecond), 0, false, true, false},
 		{"in messages, after more", ago(5 * time.Second), ago(100 * time.Millisecond), ago(3 * time.Second), false, false, false},
 		{"stopped, or over", ago(5 * time.Second), ago(3 * time.Second), ago(3 * time.Second), false, false, true},
-		{"answered, and asked again", ago(time.Second), ago(3 * time.Second), ago(3 * time.Second), true, false, false},
+		{"answered, and asked again", ago(time.Second), ago(3 * time.Second), ago(3 * time.Second), true, false, true},
+		{"asked just now", ago(100 * time.Millisecond), ago(3 * time.Second), ago(3 * time.Second), true, false, false},
 	} {
 		tun := &tunnel{}
 		tun.lastUp.Store(tc.up)

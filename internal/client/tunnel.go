@@ -114,9 +114,10 @@ func (t *tunnel) unanswered(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, up))
 }
 
-// silent reports whether a transfer stopped that may not have been over: nobody
-// has asked anything since.
+// silent reports whether nothing has moved for a moment: a transfer stopped that may not
+// have been over, or a question is not answered. Then the relay is asked whether it is
+// still there.
 func (t *tunnel) silent(now time.Time) bool {
-	down := t.lastDown.Load()
-	return down > 0 && down >= t.lastUp.Load() && now.Sub(time.Unix(0, down)) >= stopped
+	last := max(t.lastUp.Load(), t.lastDown.Load())
+	return last > 0 && now.Sub(time.Unix(0, last)) >= stopped
 }
