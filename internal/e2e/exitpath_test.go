@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/el-tor/tops/internal/app"
+	"github.com/el-tor/tops/internal/relay"
 	"github.com/el-tor/tops/internal/testnet"
 	"github.com/el-tor/tops/internal/tor"
 )
@@ -16,6 +18,11 @@ import (
 // exitPath asks tor's own exit, past the gateway, for what nobody may reach: of a
 // relay that was an exit before, so that tor would connect to the whole world.
 func (w *world) exitPath(t *testing.T) {
+	w.client.stop(t) // the scene may be played alone, or after undo
+	w.relay.stop(t)
+	if _, err := relay.Undo(t.Context(), tor.Options{Address: w.exit.ControlSocket}, app.RelayStateFile(w.relay.cfg)); err != nil {
+		t.Fatal(err)
+	}
 	w.setconf(t, w.exit, `ExitRelay=1 ExitPolicy="accept *:*"`)
 	w.startRelay(t, nil)
 	t.Cleanup(func() { w.relay.stop(t) })
