@@ -59,8 +59,10 @@ func (a *Addresses) Invoice(ctx context.Context, address string, amountMsat int6
 	if err != nil {
 		return "", "", err
 	}
+	c := a.client() // one for both questions, so that a circuit is made once
+	defer c.CloseIdleConnections()
 	var p payRequest
-	if err := a.get(ctx, where, &p); err != nil {
+	if err := get(ctx, c, where, &p); err != nil {
 		return "", "", err
 	}
 	callback, err := p.check(amountMsat, comment)
@@ -68,7 +70,7 @@ func (a *Addresses) Invoice(ctx context.Context, address string, amountMsat int6
 		return "", "", err
 	}
 	var inv struct{ PR, Status, Reason string }
-	if err := a.get(ctx, callback, &inv); err != nil {
+	if err := get(ctx, c, callback, &inv); err != nil {
 		return "", "", err
 	}
 	if inv.Status == "ERROR" || inv.PR == "" {
@@ -135,13 +137,17 @@ func allowed(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && onion
 }
 
-func (a *Addresses) get(ctx context.Context, u *url.URL, v any) error {
-	t := &http.Transport{
-		DialContext: a.Dial, DisableKeepAlives: true, MaxResponseHeaderBytes: addressLimit,
-		TLSClientConfig: &tls.Config{RootCAs: a.RootCAs, MinVersion: tls.VersionTLS12},
+func (a *Addresses) client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: a.Dial, MaxResponseHeaderBytes: addressLimit, MaxIdleConnsPerHost: 1, IdleConnTimeout: addressTimeout,
+			TLSClientConfig: &tls.Config{RootCAs: a.RootCAs, MinVersion: tls.VersionTLS12},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	defer t.CloseIdleConnections()
-	c := http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func get(ctx context.Context, c *http.Client, u *url.URL, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return &AddressError{"its address is malformed"}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/el-tor/tops/policies"
 )
 
 // fetch gets the invoice, from the payee's node or, when that cannot be reached
@@ -13,7 +15,7 @@ func (p *Payer) fetch(ctx context.Context, s *payerStream, y *payerPayment) {
 	req := InvoiceRequest{
 		Descriptor: s.terms.Descriptor, AmountMsat: y.AmountMsat, Note: y.Note,
 		Metadata: p.metadata(y.Note, y.AmountMsat, y.Attempt),
-		Timeout:  min(5*time.Second, s.payBy().Sub(p.cfg.Now())),
+		Timeout:  min(askFor(s.terms.Descriptor.Kind), s.payBy().Sub(p.cfg.Now())),
 	}
 	link, other := s.link, y.tries > 1 && (y.opening || !p.payMomentLocked(s, y.Round).After(p.cfg.Now()))
 	p.mu.Unlock()
@@ -34,6 +36,15 @@ func (p *Payer) fetch(ctx context.Context, s *payerStream, y *payerPayment) {
 			r.Invoice, r.PaymentHash, r.Expires = inv.String, inv.PaymentHash, inv.Expires
 		})
 	}
+}
+
+// askFor is how long a request for an invoice may take. A Lightning Address is asked
+// twice, through a circuit that is made for it.
+func askFor(k policies.Kind) time.Duration {
+	if k == policies.LightningAddress {
+		return 10 * time.Second
+	}
+	return 5 * time.Second
 }
 
 // plainInvoice asks the gateway for a BOLT11 invoice and holds it to the same

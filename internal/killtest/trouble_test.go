@@ -57,7 +57,7 @@ func TestStuck(t *testing.T) {
 			w.run()              // one is paid before the trouble begins
 			w.faults("payer", clnsim.Faults{PayDelay: 20 * time.Millisecond, StuckRate: 0.3, StuckFor: 4 * time.Second, StuckFails: fails})
 			before, began := w.count(clnsim.Complete), time.Now()
-			w.until("payments", size(time.Minute, 10*time.Minute), func() bool { return w.count(clnsim.Complete)-before >= size(15, 300) })
+			w.until("payments", size(3*time.Minute, 10*time.Minute), func() bool { return w.count(clnsim.Complete)-before >= size(15, 300) })
 			t.Logf("paid after %v", time.Since(began).Round(time.Second))
 			if r := w.end(); !fails && r.late == 0 {
 				t.Errorf("nothing settled late: %s", r)

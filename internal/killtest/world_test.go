@@ -87,7 +87,7 @@ func (w *world) run() {
 	w.Helper()
 	w.startPayee()
 	w.startPayer()
-	w.until("the first payment", 20*time.Second, func() bool { return w.count(clnsim.Complete) > 0 })
+	w.until("the first payment", time.Minute, func() bool { return w.count(clnsim.Complete) > 0 })
 }
 
 // kill ends one of the two at a random moment, and starts it again. Every other
