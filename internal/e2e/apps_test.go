@@ -31,7 +31,7 @@ type apps struct {
 	*world
 	exits  []*testnet.Node // paid
 	roles  []*role         // of the exits
-	hidden string          // an onion service
+	hidden *hidden         // an onion service
 }
 
 // TestApps plays what apps see of the client.
@@ -42,9 +42,9 @@ func TestApps(t *testing.T) {
 		scene func(*apps, *testing.T)
 	}{
 		{"front", (*apps).front},
-		{"onion", (*apps).onion},
 		{"exit stops", (*apps).exitStops},
 		{"identities", (*apps).identities},
+		{"onion", (*apps).onion},
 		{"paths", (*apps).paths},
 		{"trickles", (*apps).trickles},
 		{"bridges", (*apps).bridges},
