@@ -156,7 +156,7 @@ func (w *apps) budget(t *testing.T) {
 
 // crowdEvery is how far apart users come: nodes take four requests for an invoice a
 // second, and these are three.
-const crowdEvery = 120 * time.Millisecond
+const crowdEvery = 180 * time.Millisecond
 
 // crowd has users come, one after the other, each with a connection of a second.
 func (w *apps) crowd(t *testing.T, users int) {
