@@ -202,3 +202,31 @@ func TestUnpaidOnA(t *testing.T) {
 		t.Errorf("the books say %q", reason)
 	}
 }
+
+// TestStaleDescriptor: a relay that asks for money by now, though its descriptor does
+// not say so yet, ends the circuit, and is left alone for a while.
+func TestStaleDescriptor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	guard, exit := w.relay(t, "guard", eltorsim.B), w.relay(t, "exit", eltorsim.B)
+	stale := w.relay(t, "stale", eltorsim.B)
+	other := w.relay(t, "other", eltorsim.B)
+	other.Hide(true, false)
+	w.run(t, "relay", stale, w.node(t, "payee"), "[relay]\ninterval = \"1s\"\ngrace = \"1s\"\nrate_msat = 1000\n")
+	serving(t, stale)
+	stale.SetLines()
+	client := w.run(t, "client", w.client(t, eltorsim.B), w.node(t, "payer"), fmt.Sprintf("[client]\nsocks = \"127.0.0.1:0\"\nguards = [%q]\nrelays = [%q]\n", guard.Fingerprint, exit.Fingerprint))
+	until(t, "the relay to end the first circuit", 10*time.Second, func() bool {
+		return strings.Contains(w.log.String(), "closed: DESTROYED")
+	})
+	other.Hide(false, false)
+	for range 20 {
+		made, err := client.app.Pay(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(fmt.Sprint(made), stale.Fingerprint) {
+			t.Fatalf("it is used again: %v", made)
+		}
+	}
+}

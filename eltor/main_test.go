@@ -85,6 +85,7 @@ func (w *world) client(t *testing.T, dialect rune) *eltorsim.Tor {
 type tops struct {
 	name string
 	cfg  *config.Config
+	app  *app.App
 	stop func()
 }
 
@@ -102,10 +103,11 @@ rpc = %q
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
+	x := &tops{name: name, cfg: cfg}
 	go func() {
-		ended <- app.Run(ctx, cfg, app.Options{Version: "test", Log: zerolog.New(w.log).With().Timestamp().Str("who", name).Logger(), Ready: func() { close(ready) }})
+		ended <- app.Run(ctx, cfg, app.Options{Version: "test", Log: zerolog.New(w.log).With().Timestamp().Str("who", name).Logger(), Running: func(a *app.App) { x.app = a; close(ready) }})
 	}()
-	stop := sync.OnceFunc(func() {
+	x.stop = sync.OnceFunc(func() {
 		cancel()
 		select {
 		case err := <-ended:
@@ -125,8 +127,8 @@ rpc = %q
 		cancel()
 		t.Fatalf("%s is not ready", name)
 	}
-	t.Cleanup(stop)
-	return &tops{name, cfg, stop}
+	t.Cleanup(x.stop)
+	return x
 }
 
 // serving waits until a relay with tops listens and has published what it asks.

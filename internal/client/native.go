@@ -29,13 +29,15 @@ type native struct {
 	mu       sync.Mutex // guards what follows
 	circuits map[string]*nativeCircuit
 	byPay    map[paystream.Handle]*nativeCircuit
-	guard    string // that was drawn, since tor has none
+	guard    string               // that was drawn, since tor has none
+	shunned  map[string]time.Time // relays that asked for nothing when a relay ended a circuit through them, and until when
 }
 
 func newNative(c *Client, fork eltor.Fork) *native {
 	return &native{
 		c: c, fork: fork, wanted: make(chan struct{}, 1),
 		circuits: make(map[string]*nativeCircuit), byPay: make(map[paystream.Handle]*nativeCircuit),
+		shunned: make(map[string]time.Time),
 	}
 }
 
@@ -268,6 +270,7 @@ func (p *nativeCircuit) serve(ctx context.Context) {
 			}
 			if !requested(p.tc.Err()) {
 				p.n.c.failed(p.tc.Err())
+				p.n.shun(p)
 			}
 			p.leave(context.WithoutCancel(ctx), paystream.ReasonCircuit)
 			return
@@ -392,3 +395,33 @@ func (c *Client) BuildNative(ctx context.Context, hops []eltor.Hop) (id string, 
 
 // Native reports whether this client's tor is El Tor's.
 func (c *Client) Native() bool { return c.native != nil }
+
+// shunFor is how long a relay is left alone that may ask for money by now.
+const shunFor = 10 * time.Minute
+
+// shun leaves alone, for a while, the relays of a circuit that asked for nothing: a
+// relay has ended it, and it was not one of those that are paid, unless that one is at
+// fault. What a descriptor says can be hours old.
+func (n *native) shun(p *nativeCircuit) {
+	if ended := new(tor.CircuitError); !errors.As(p.tc.Err(), &ended) || ended.Reason != "DESTROYED" {
+		return
+	}
+	paid := make(map[string]bool)
+	for _, h := range p.hops {
+		paid[h.terms.Relay] = true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, fp := range p.path {
+		if !paid[fp] {
+			n.shunned[fp] = n.c.cfg.Now().Add(shunFor)
+		}
+	}
+}
+
+// isShunned reports whether a relay is left alone.
+func (n *native) isShunned(fingerprint string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.c.cfg.Now().Before(n.shunned[fingerprint])
+}

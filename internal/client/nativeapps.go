@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -32,7 +33,14 @@ func (n *native) keep(ctx context.Context) {
 			continue
 		}
 		pause = minRebuff
-		if n.follow(ctx, p) {
+		again := n.follow(ctx, p)
+		if p.tc.Err() != nil { // a relay may be about to end it: it is not met in the middle of that
+			select {
+			case <-time.After(settle/4 + rand.N(settle)):
+			case <-ctx.Done():
+			}
+		}
+		if again {
 			continue
 		}
 		select {
@@ -41,6 +49,10 @@ func (n *native) keep(ctx context.Context) {
 		}
 	}
 }
+
+// settle is about how long the next circuit waits after one that was ended: relays can
+// die of one that comes while they end another.
+const settle = 2 * time.Second
 
 // forApps makes a circuit for apps.
 func (n *native) forApps(ctx context.Context) (*nativeCircuit, error) {

@@ -40,8 +40,12 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 	if len(n.c.cfg.Client.Guards) == 0 {
 		guards = n.sameGuard(ctx, guards)
 	}
+	likedMiddles, likedExits := n.liked(middles), n.liked(exits)
 	for tries := 0; tries < pathTries && len(guards)*len(middles)*len(exits) > 0; tries++ {
-		hops := []string{guards[rand.IntN(len(guards))], middles[rand.IntN(len(middles))], exits[rand.IntN(len(exits))]}
+		if tries == pathTries/2 { // there is nothing else
+			likedMiddles, likedExits = middles, exits
+		}
+		hops := []string{guards[rand.IntN(len(guards))], likedMiddles[rand.IntN(len(likedMiddles))], likedExits[rand.IntN(len(likedExits))]}
 		if hops[0] == hops[1] || hops[1] == hops[2] || hops[0] == hops[2] {
 			continue
 		}
@@ -61,6 +65,14 @@ func (n *native) choosePath(ctx context.Context) ([]string, error) {
 		last = errors.New("tor knows no three relays for it")
 	}
 	return nil, fmt.Errorf("no circuit can be paid: %w", last)
+}
+
+// liked leaves out the relays that are shunned, if that leaves any.
+func (n *native) liked(relays []string) []string {
+	if list := slices.DeleteFunc(slices.Clone(relays), n.isShunned); len(list) > 0 {
+		return list
+	}
+	return relays
 }
 
 // pathTries is how many paths are drawn until one fits the policy.
