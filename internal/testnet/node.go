@@ -51,9 +51,10 @@ type Node struct {
 	Dir           string     // DataDirectory
 	LogPath       string     // tor's log, kept over restarts
 
-	role     role
-	tor      string
-	progress func(string)
+	role      role
+	tor       string
+	bootstrap int // how far, in percent, it must be to be up
+	progress  func(string)
 
 	mu  sync.Mutex // guards run
 	run *run
@@ -72,7 +73,7 @@ func (n *Node) startLocked(ctx context.Context) error {
 	if n.run != nil {
 		return fmt.Errorf("testnet: %s runs already", n.Name)
 	}
-	log, err := newLogTail(n.LogPath, n.role.bootstrap(), n.progress)
+	log, err := newLogTail(n.LogPath, n.bootstrap, n.progress)
 	if err != nil {
 		return fmt.Errorf("testnet: %s: %w", n.Name, err)
 	}
@@ -81,6 +82,7 @@ func (n *Node) startLocked(ctx context.Context) error {
 		// Not CommandContext: a context here bounds the start, not the life.
 		r.cmd = exec.Command(n.tor, args...)
 		r.cmd.Stdout, r.cmd.Stderr = log, log
+		r.cmd.Dir = n.Dir // what it writes by relative names stays there
 		r.cmd.SysProcAttr = childAttr()
 		return r.cmd, nil
 	})

@@ -34,6 +34,12 @@ type Options struct {
 	Dir string
 	// Tor is the program; "": the first tor on the PATH.
 	Tor string
+	// Torrc, if set, gives lines to add at the end of a node's configuration,
+	// by its name: authority, relay0, client0.
+	Torrc func(name string) string
+	// Bootstrapped is how far, in percent, every node must be to be up; 0: 100,
+	// and 75 for relays.
+	Bootstrapped int
 	// Progress, if set, is told how far the start is, from any goroutine.
 	Progress func(line string)
 }
@@ -77,6 +83,9 @@ func Start(ctx context.Context, o Options) (_ *Network, err error) {
 		}
 		n.temp = true
 	} else if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("testnet: %w", err)
+	}
+	if n.dir, err = filepath.Abs(n.dir); err != nil {
 		return nil, fmt.Errorf("testnet: %w", err)
 	}
 	defer func() {
@@ -123,6 +132,9 @@ func (n *Network) configure(ctx context.Context, o Options) (err error) {
 	offset := votingOffset(time.Now())
 	for _, node := range n.nodes() {
 		text := node.torrc(n.Authority, v3Ident, offset)
+		if o.Torrc != nil {
+			text += o.Torrc(node.Name)
+		}
 		if err := os.WriteFile(filepath.Join(node.Dir, "torrc"), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("testnet: %w", err)
 		}
@@ -146,7 +158,10 @@ func (n *Network) add(o Options, kind role, name string, number int) (*Node, err
 		Name: name, Dir: dir,
 		ControlSocket: filepath.Join(dir, "control"),
 		LogPath:       filepath.Join(dir, "log"),
-		role:          kind, tor: o.Tor,
+		role:          kind, tor: o.Tor, bootstrap: kind.bootstrap(),
+	}
+	if o.Bootstrapped != 0 {
+		node.bootstrap = o.Bootstrapped
 	}
 	if o.Progress != nil {
 		node.progress = func(line string) { o.Progress(name + " " + line) }
