@@ -130,7 +130,7 @@ func (p *circuit) answers(h paystream.Handle) error {
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(3*time.Second, p.terms.Interval/6))
+	ctx, cancel := context.WithTimeout(context.Background(), min(2*answerWithin, p.terms.Interval/6))
 	defer cancel()
 	if _, err := p.link.View(ctx, hash); err != nil {
 		return fmt.Errorf("%w: %w", errNoLife, err)
