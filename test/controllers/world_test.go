@@ -77,6 +77,7 @@ control = "unix:%s"
 rpc = %q
 [relay]
 exit_policy = "accept *:*"
+free_bytes = 1_000_000_000 # on a busy machine these scenes take long
 `, r[2].ControlSocket, filepath.Join(dir, "payee-rpc")))
 	w.startClient(t)
 	return w
