@@ -33,7 +33,13 @@ func (w *world) killed(t *testing.T) {
 		}()
 	}
 	status := func() string { return direct.ask(t, "GETINFO stream-status") }
-	until(t, "streams that wait", 10*time.Second, func() bool { return strings.Count(status(), " NEW 0 ") == streams }, status)
+	until(t, "streams that wait", 20*time.Second, func() bool { return strings.Count(status(), " NEW 0 ") == streams }, func() string {
+		said := status()
+		for range len(waiting) {
+			said += fmt.Sprintf("\none did not wait: %v", <-waiting)
+		}
+		return said
+	})
 
 	w.client.signal(syscall.SIGKILL)
 	begin := time.Now()
