@@ -32,7 +32,8 @@
 //
 // [Receiver] is the payee's side, a paystream.Receiver. It walks what the node was paid, one pay_index after the other
 // (waitanyinvoice), and hands it to a sink in batches. The node is the journal: whoever starts again gives the last
-// pay_index that is durable and misses nothing. [Receiver.Sync] answers the question on which nobody is cut who paid:
+// position that is durable and misses nothing, also when the node was restored from an older state meanwhile and gives
+// the same pay_index to another payment ([Restored]). [Receiver.Sync] answers the question on which nobody is cut who paid:
 // until when is the sink's knowledge complete? It has the node confirm that nothing was paid beyond what was read, then
 // waits until the sink has all of it. The receiver also makes the offer for a set of terms, plain invoices for payers
 // that cannot fetch one, and sweeps up its own expired ones; it never lists all of a node's invoices, and touches none
