@@ -63,6 +63,7 @@ func TestWorld(t *testing.T) {
 		{"terms", (*world).badTerms},
 		{"budget", (*world).overBudget},
 		{"offer", (*world).badOffer},
+		{"lightning address", (*world).lightningAddress},
 		{"outage", (*world).outages},
 		{"tor", (*world).torGone},
 		{"reload", (*world).reload},
