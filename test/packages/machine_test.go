@@ -49,7 +49,7 @@ func boot(t *testing.T) *machine {
 	run(t, "docker", "cp", "testdata/etc/.", m.name+":/etc")
 	run(t, "docker", "start", m.name)
 	m.root = "/proc/" + strings.TrimSpace(run(t, "docker", "inspect", "-f", "{{.State.Pid}}", m.name)) + "/root"
-	until(t, "systemd to have started everything", time.Minute, func() bool {
+	until(t, "systemd to have started everything", 3*patience, func() bool {
 		out, _ := exec.Command("docker", "exec", m.name, "systemctl", "is-system-running").Output()
 		return strings.TrimSpace(string(out)) == "running"
 	}, func() string {
@@ -130,6 +130,9 @@ func (m *machine) control(path string, commands ...string) (string, error) {
 	}
 	return b.String(), fmt.Errorf("the connection ended early")
 }
+
+// patience is how long something may take on a machine that has much to do.
+const patience = time.Minute
 
 const torControl = "/run/tor/control"
 

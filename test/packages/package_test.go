@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // scene is a machine with what was there before tops came.
@@ -65,7 +64,7 @@ func (s *scene) torIsAsBefore(t *testing.T) {
 }
 
 func (s *scene) before(t *testing.T) {
-	until(t, "tor's control port", 30*time.Second, func() bool { _, err := s.control(torControl); return err == nil },
+	until(t, "tor's control port", patience, func() bool { _, err := s.control(torControl); return err == nil },
 		func() string { return s.try("systemctl status --no-pager tor@default") })
 	s.torPID = s.show("tor@default", "MainPID")
 	s.options = s.machine.options(t)
@@ -74,7 +73,7 @@ func (s *scene) before(t *testing.T) {
 	run(t, "docker", "cp", filepath.Join("..", "..", "bin", "tops"), s.name+":/opt/sim")
 	s.sh(t, `groupadd --system lightning
 systemd-run --quiet --unit=sim -p RuntimeDirectory=sim -p RuntimeDirectoryMode=0755 /opt/sim sim --dir /run/sim`)
-	until(t, "the simulator", 20*time.Second, func() bool {
+	until(t, "the simulator", patience, func() bool {
 		_, err := os.Stat(s.root + "/run/sim/control")
 		return err == nil
 	}, func() string { return s.try("systemctl status sim") })
@@ -134,7 +133,7 @@ func (s *scene) upgrade(t *testing.T) {
 	}
 	relay, client := s.show("tops@relay", "MainPID"), s.show("tops@client", "ActiveState")
 	s.sh(t, `cd /tmp && dpkg-deb -R `+s.deb+` next && sed -i 's/^Version: .*/Version: 99.0/' next/DEBIAN/control && dpkg-deb -Zgzip -z1 -b next next.deb >/dev/null && dpkg -i next.deb`)
-	until(t, "the relay to run again", time.Minute, func() bool {
+	until(t, "the relay to run again", patience, func() bool {
 		pid := s.show("tops@relay", "MainPID")
 		return pid != relay && pid != "0" && s.show("tops@relay", "ActiveState") == "active"
 	}, func() string { return s.try("systemctl status tops@relay") })

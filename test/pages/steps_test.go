@@ -112,6 +112,17 @@ var elsewhere = map[string]struct{ file, shows string }{
 	"docker build --target tops -t tops:local .":                                                                              {"docker-compose.yml", "target: tops"},
 	"docker run --rm tops:local config example":                                                                               {"test/compose/world_test.go", `"config", "example"`},
 
+	// The package, on a Debian with systemd.
+	"make deb":                                 {"test/packages/package_test.go", "made by make deb"},
+	"dpkg -i dist/tops_*_amd64.deb":            {"test/packages/package_test.go", `"dpkg -i "`},
+	"systemctl enable --now tops-proxy.socket": {"test/packages/services_test.go", "systemctl enable --now tops-proxy.socket"},
+	"systemctl restart tops-proxy.service":     {"test/packages/services_test.go", "systemctl restart tops-proxy.service"},
+	"systemctl enable --now tops@client":       {"test/packages/services_test.go", "systemctl enable --now tops@client"},
+	"dpkg -r tops":                             {"test/packages/package_test.go", `"dpkg -r tops"`},
+	"dpkg -P tops":                             {"test/packages/package_test.go", `"dpkg -P tops"`},
+	"make release":                             {"scripts/reproducible", "scripts/release"},
+	"make reproducible":                        {"Makefile", "scripts/reproducible"},
+
 	// For mainnet: the files are read by each Compose, the commands by the parser.
 	"cp compose/client.example.toml client.toml":                                                             {"test/compose/config_test.go", "client.example.toml"},
 	"cp compose/relay.example.toml relay.toml":                                                               {"test/compose/config_test.go", "relay.example.toml"},
