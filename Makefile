@@ -9,7 +9,7 @@ PACKAGES ?= ./...
 # none is late because of another.
 REALTIME := /cmd/tops /internal/e2e /internal/killtest /internal/plugin /internal/testnet /internal/tor /test/controllers
 
-.PHONY: help build deb release reproducible vulncheck demo picture test test-world screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker tools-packages
+.PHONY: help build deb release reproducible vulncheck demo picture test test-world test-compose screenshots soak check bench fuzz clean tools-tor tools-cc tools-bench tools-chromium tools-world tools-docker tools-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +35,8 @@ demo: tools-tor build ## see it all happen: real tor, play money, two minutes
 	$(ROOT) bin/tops demo
 
 picture: tools-tor build ## draw docs/demo.svg, which README shows, from a run of the demonstration
-	$(ROOT) bin/tops demo | $(GO) run ./scripts/picture 'make demo' >docs/demo.svg.new
-	grep -q 'demo: ok' docs/demo.svg.new && mv docs/demo.svg.new docs/demo.svg
+	$(ROOT) bin/tops demo | $(GO) run ./scripts/picture 'make demo' >bin/demo.svg
+	grep -q 'demo: ok' bin/demo.svg && mv bin/demo.svg docs/demo.svg
 
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
 ifeq ($(PACKAGES),./...)
@@ -47,8 +47,9 @@ else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
-test-world: tools-tor tools-cc tools-world tools-packages build ## the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
-	$(GO) vet -tags world ./test/controllers ./ledger ./internal/chromium ./internal/web ./internal/e2e
+test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## what README says first, timed; the pages followed; the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
+	$(GO) vet -tags world ./test/... ./ledger ./internal/chromium ./internal/web ./internal/e2e
+	TOPS=$(CURDIR)/bin/tops $(GO) test -tags world -v -timeout 10m $(AS_ROOT) -run 'TestWalk|TestNewcomer' ./test/pages
 	$(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
 	$(GO) test -race -tags world -timeout 5m ./internal/web
 	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
@@ -59,6 +60,9 @@ test-world: tools-tor tools-cc tools-world tools-packages build ## the books on 
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
+
+test-compose: tools-docker ## the world of docker-compose.yml with the simulator: from nothing, paid, cut, down, nothing left
+	$(GO) test -tags world -v -timeout 20m $(AS_ROOT) ./test/compose
 
 screenshots: tools-chromium ## take the pictures of docs/screenshots anew
 	TOPS_SCREENSHOTS=1 $(GO) test -tags world -count 1 -run TestScreenshots ./internal/web
