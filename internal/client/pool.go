@@ -157,7 +157,10 @@ func (p *pool[M]) start(ctx context.Context, stable bool) (m M, err error) {
 		var ok bool
 		if m, ok = p.take(stable); !ok {
 			if m, err = p.build(ctx, stable); err != nil {
-				return m, err
+				if ctx.Err() != nil || errors.As(err, new(*paystream.Refusal)) {
+					return m, err
+				}
+				continue // through other relays
 			}
 		}
 		if err = m.begin(ctx); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
@@ -29,13 +30,13 @@ func (c *Client) buildSpare(ctx context.Context, stable bool) (*circuit, error) 
 	}
 	p.lasting = chosen.Stable
 	if err := built(ctx, p.tor()); err != nil {
-		c.noteFailed(p.terms.Relay)
+		c.notBuilt(p)
 		return nil, fmt.Errorf("no paid circuit could be made: %w", err)
 	}
 	return p, nil
 }
 
-// avoidFor is how long an exit is avoided that has failed a circuit.
+// avoidFor is how long a relay is avoided that has failed a circuit.
 const avoidFor = time.Minute
 
 func (c *Client) noteFailed(relay string) {
@@ -43,16 +44,26 @@ func (c *Client) noteFailed(relay string) {
 	c.avoid(relay)
 }
 
-// avoid has no circuit go through an exit for a while, spares that are ready
+// notBuilt notes which relay a circuit did not get to: the exit answers for itself.
+func (c *Client) notBuilt(p *circuit) {
+	failed := p.path[min(len(p.tor().Path()), len(p.path)-1)]
+	if failed == p.terms.Relay {
+		c.noteFailed(failed)
+		return
+	}
+	c.avoid(failed)
+}
+
+// avoid has no circuit go through a relay for a while, spares that are ready
 // included.
 func (c *Client) avoid(relay string) {
 	c.mu.Lock()
 	c.lately[relay] = c.cfg.Now()
 	c.mu.Unlock()
-	c.pool.discard(func(p *circuit) bool { return p.terms.Relay == relay })
+	c.pool.discard(func(p *circuit) bool { return slices.Contains(p.path, relay) })
 }
 
-// failedLately lists the exits to avoid.
+// failedLately lists the relays to avoid.
 func (c *Client) failedLately() (relays []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

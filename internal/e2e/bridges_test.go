@@ -24,7 +24,8 @@ func (w *apps) bridges(t *testing.T) {
 		last = fmt.Errorf("path %v", made["path"])
 		return made["path"].([]string)[0] == bridge.Fingerprint
 	}, func() string { return last.Error() })
-	if err := fetch(t.Context(), "bridge", 1000); err != nil {
-		t.Error(err)
-	}
+	until(t, "a file to come by it", 20*time.Second, func() bool {
+		last = fetch(t.Context(), "bridge", 1000)
+		return last == nil
+	}, func() string { return last.Error() })
 }

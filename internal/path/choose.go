@@ -45,7 +45,7 @@ var ErrNoDescriptor = errors.New("no descriptor")
 
 // Request says what a path is for.
 type Request struct {
-	Avoid  []string // exits that will not do: those that have just failed
+	Avoid  []string // relays that will not do: those that have just failed
 	Stable bool     // a connection that is to last
 }
 
@@ -65,7 +65,7 @@ func (c *Chooser) Choose(r Request) (Path, error) {
 	}
 	for len(exits) > 0 {
 		i := c.draw(exits, r.Stable)
-		p, err := c.around(exits[i].Relay, r.Stable, why)
+		p, err := c.around(exits[i].Relay, r, why)
 		if err != nil || p.Hops != nil {
 			return p, err
 		}
@@ -76,14 +76,18 @@ func (c *Chooser) Choose(r Request) (Path, error) {
 
 // around chooses what comes before an exit: the first guard that will do, and with
 // which there is something between. No hops if nothing will do.
-func (c *Chooser) around(exit Relay, stable bool, why *reasons) (p Path, err error) {
+func (c *Chooser) around(exit Relay, r Request, why *reasons) (p Path, err error) {
 	for _, g := range c.Guards {
+		if slices.Contains(r.Avoid, g.Fingerprint) {
+			why.add("guard " + g.Fingerprint + " failed a short while ago")
+			continue
+		}
 		if ok, err := c.enters(g, exit, why); err != nil {
 			return p, err
 		} else if !ok {
 			continue
 		}
-		if p, err = c.between(g.Relay, exit, stable); err != nil || p.Hops != nil {
+		if p, err = c.between(g.Relay, exit, r); err != nil || p.Hops != nil {
 			return p, err
 		}
 		why.add("no relay between it and guard " + g.Fingerprint + " that is not excluded and of another network and family")
@@ -95,10 +99,10 @@ func (c *Chooser) around(exit Relay, stable bool, why *reasons) (p Path, err err
 }
 
 // between chooses the relay in the middle; no hops if none will do.
-func (c *Chooser) between(guard, exit Relay, stable bool) (p Path, err error) {
-	middles := c.middles(exit, guard)
+func (c *Chooser) between(guard, exit Relay, r Request) (p Path, err error) {
+	middles := c.middles(exit, guard, r.Avoid)
 	for len(middles) > 0 {
-		i := c.draw(middles, stable)
+		i := c.draw(middles, r.Stable)
 		m := middles[i].Relay
 		ok, err := c.apart(m, exit, guard)
 		if err != nil {
@@ -115,9 +119,9 @@ func (c *Chooser) between(guard, exit Relay, stable bool) (p Path, err error) {
 
 // middles are the relays that may come between, as far as that is known without
 // asking.
-func (c *Chooser) middles(exit, guard Relay) (out []candidate) {
+func (c *Chooser) middles(exit, guard Relay, avoid []string) (out []candidate) {
 	for _, m := range c.Relays {
-		if running(m) && !c.close(m, exit) && !c.close(m, guard) {
+		if running(m) && !c.close(m, exit) && !c.close(m, guard) && !slices.Contains(avoid, m.Fingerprint) {
 			out = append(out, candidate{m, c.weight(m, middlePosition)})
 		}
 	}

@@ -85,7 +85,9 @@ func TestChoose(t *testing.T) {
 	}{
 		{name: "as it is", guards: []int{0}, middles: []int{1, 2, 3, 4, 5, 6, 7}, exits: []int{5, 6, 7}},
 		{name: "an exit has just failed", request: Request{Avoid: []string{fp(5), fp(6)}},
-			guards: []int{0}, middles: []int{1, 2, 3, 4, 5, 6}, exits: []int{7}},
+			guards: []int{0}, middles: []int{1, 2, 3, 4}, exits: []int{7}},
+		{name: "so have a guard and a relay between", request: Request{Avoid: []string{fp(0), fp(3)}},
+			guards: []int{1}, middles: []int{2, 4, 5, 6, 7}, exits: []int{5, 6, 7}},
 		{name: "the first guard is of the exit's family", change: func(_ *testing.T, c *Chooser) {
 			c.Exits = c.Exits[:1]
 			c.Family = families(map[int][]int{0: {5}, 5: {0}})

@@ -98,7 +98,7 @@ func lawful(c *Chooser, r Request, guard, middle, exit string) bool {
 	x, _ := c.Relay(exit)
 	i := slices.IndexFunc(c.Guards, func(g Guard) bool { return g.Fingerprint == guard })
 	j := slices.IndexFunc(c.Exits, func(x Exit) bool { return x.Fingerprint == exit })
-	if i < 0 || j < 0 || slices.Contains(r.Avoid, exit) || x.Is("BadExit") {
+	if i < 0 || j < 0 || slices.Contains(r.Avoid, exit) || slices.Contains(r.Avoid, middle) || slices.Contains(r.Avoid, guard) || x.Is("BadExit") {
 		return false
 	}
 	for _, between := range []Relay{m, x} {
