@@ -9,6 +9,10 @@
 // one line says so. The fork is not part of this repository, nor is how to build
 // it. It needs root, as everything that uses package testnet does.
 //
+// A relay of the fork writes its event from a second thread, into buffers that the
+// first writes too, and dies of that now and then, whoever listens. A test that
+// can go on starts it again, and says how many died.
+//
 // wire_test.go holds the fork itself to what package eltor takes for granted of
 // it, line by line: when it fails, the fork has changed. world_test.go has payer
 // and payees, processes of tops with play money, on such a network.
