@@ -65,7 +65,7 @@ func TestPage(t *testing.T) {
 		})
 	}
 	relay.Until("the pay stream, its round and its bytes", `(() => { const row = document.querySelector("#paystreams tbody tr");
-		return !!row && /[2-9] of 10/.test(row.innerText) && /MB/.test(row.innerText) && row.querySelectorAll("rect.paid").length > 0 })()`, 10*time.Second)
+		return !!row && /([2-9]|10) of 10/.test(row.innerText) && /\d [kM]B/.test(row.innerText) && row.querySelectorAll("rect.paid").length > 0 })()`, 10*time.Second)
 	relay.Until("the bar of this hour", `document.querySelector("#earnings rect.now").getBoundingClientRect().height > 20`, 5*time.Second)
 	client.Until("the circuit, what it costs and how fast it is", `(() => { const row = document.querySelector("#circuits tbody tr");
 		return !!row && row.querySelectorAll(".path span[title]").length === 3 && /1 sat each 2 s/.test(row.innerText) && /kB\/s/.test(row.innerText) && /1 open/.test(row.innerText) })()`, 10*time.Second)
@@ -74,7 +74,8 @@ func TestPage(t *testing.T) {
 	w.outage(t, "payee", true)
 	relay.Until("word of the outage", `/Lightning: (does not answer|needs attention)/.test(document.querySelector(".verdict").textContent)`, 30*time.Second)
 	w.outage(t, "payee", false)
-	relay.Until("all to be well again", `document.querySelector(".verdict").textContent === "All is well."`, 30*time.Second)
+	relay.Until("the node to be well again", `!/Lightning:/.test(document.querySelector(".verdict").textContent) &&
+		/Lightning connected/.test(document.querySelector(".checks").innerText)`, 30*time.Second)
 	d.goesOn(t)
 
 	conn.Close()
