@@ -171,6 +171,8 @@ func (p *Payer) do(ctx context.Context, s *payerStream, what duty) {
 		p.locked(func() { p.applyLocked(s, payerDone, ReasonCompleted) })
 	case dutyAnnounce:
 		p.locked(func() { p.announceLocked(s) })
+	case dutyExpire:
+		p.locked(func() { p.expireLocked(s) })
 	case dutyForget:
 		p.locked(func() { p.forgetLocked(s) })
 	}

@@ -22,6 +22,7 @@ const (
 	dutyFinish        // everything is paid and the last round is over
 	dutyAnnounce      // a priced round begins that nothing covers
 	dutyForget        // it has been over for long enough
+	dutyExpire        // it was kept for as long as its relay would take it
 )
 
 // duty says what is to be done next for s, and when: the earliest of all. It
@@ -43,6 +44,8 @@ func (p *Payer) dutyLocked(s *payerStream, now time.Time) (what duty, at time.Ti
 		if s.payment == nil && !s.dirty {
 			add(dutyForget, s.closed.Add(linger))
 		}
+	case s.kept:
+		add(dutyExpire, s.expires())
 	case s.link == nil: // the caller has not found the circuit again yet
 	case s.state == payerOpening:
 		if s.payment == nil {

@@ -34,6 +34,12 @@ type OpenRequest struct {
 	// NoPay says that the controller pays by itself: deadlines are followed, and
 	// nothing is paid. What it costs is not held to the policy then.
 	NoPay bool
+
+	// Keep says that a pay stream whose opening is paid is kept, not closed, if ctx
+	// ends first, and that a relay that is not heard of is waited for until then: it
+	// must not have heard of the pay stream before. With the preimage of one that
+	// [Payer.Take] gave out, that one is opened again.
+	Keep bool
 }
 
 // Open begins a pay stream and returns once the relay has admitted it; Run must
@@ -77,19 +83,21 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (Handle, error) {
 	if err != nil {
 		return "", err
 	}
-	settled := s.settled
-	s.dirty = true
+	var settled chan struct{}
+	p.locked(func() { settled, s.dirty = s.settled, true })
 	if err := p.save(ctx, s); err != nil { // the intent is durable before the relay hears of it
+		_ = req.Keep && p.keepWaiting(s, settled)
 		return "", fmt.Errorf("journal: %w", err)
 	}
+	var dear error
 	p.locked(func() {
 		p.streams[s.handle] = s
 		if old := p.streams[s.before]; old != nil {
 			old.after = s
 		}
 		p.emitLocked(s, StatusTerms, "")
-		if err := p.tooDearLocked(s.terms); err != nil && !s.noPay {
-			s.err = err
+		if dear = p.tooDearLocked(s.terms); dear != nil && !s.noPay && !(req.Keep && p.keepLocked(s)) {
+			s.err = dear
 			p.applyLocked(s, payerDenied, ReasonFee)
 		}
 		p.planLocked(s)
@@ -97,6 +105,9 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (Handle, error) {
 	select {
 	case <-settled:
 	case <-ctx.Done():
+		if req.Keep && p.keepWaiting(s, settled) {
+			return "", ctx.Err()
+		}
 		err := p.Close(context.WithoutCancel(ctx), s.handle, ReasonClient)
 		return "", errors.Join(ctx.Err(), err)
 	case <-p.ended:
@@ -105,6 +116,10 @@ func (p *Payer) open(ctx context.Context, req OpenRequest) (Handle, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case s.kept && dear != nil:
+		return "", &Refusal{Reason: ReasonFee, Err: dear}
+	case s.kept:
+		return "", ErrKept
 	case s.state != payerRefused && s.state != payerClosed:
 		return s.handle, nil
 	case s.paidMsat > 0: // not to be begun anew without being asked: it would be paid for again
@@ -126,6 +141,10 @@ func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
 		preimage = *req.Preimage
 	}
 	if h := preimage.Hash().Handle(); p.streams[h] != nil {
+		if s := p.streams[h]; req.Keep && s.kept && s.taken && s.terms == req.Terms {
+			p.openAgainLocked(s, req)
+			return s, nil
+		}
 		return nil, fmt.Errorf("pay stream %s: %w", h, ErrRetired)
 	}
 	s := makeStream(PayerRecord{
@@ -133,7 +152,7 @@ func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
 		Circuit: req.Circuit, Path: req.Path, Hop: req.Hop, Controller: req.Controller,
 		Opened: now, Start: now,
 	})
-	s.link = req.Link
+	s.link, s.patient = req.Link, req.Keep
 	s.by = now.Add(p.cfg.OpenFor)
 	s.settled = make(chan struct{})
 	if req.Continues == nil {
@@ -173,12 +192,17 @@ func makeStream(r PayerRecord) *payerStream {
 // deliver brings the intent to the relay. Doing so again is harmless.
 func (p *Payer) deliver(ctx context.Context, s *payerStream) {
 	p.mu.Lock()
-	link, in, by := s.link, s.intent(), s.by
+	link, in, by, settled := s.link, s.intent(), s.by, s.settled
 	p.mu.Unlock()
+	if link == nil { // it was put aside just now
+		return
+	}
 	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	ans, err := link.Open(bounded, in)
-
+	if p.putAside(s, settled) {
+		return
+	}
 	var demand *Demand
 	if errors.As(err, &demand) {
 		p.meet(ctx, s, demand)
@@ -203,7 +227,7 @@ func (p *Payer) deliver(ctx context.Context, s *payerStream) {
 	case errors.Is(err, ErrNotNow) && s.before != "" && now.Before(by): // our clock runs a little ahead of the relay's
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))
 		s.tries++
-	case finalAnswer(err) || !now.Before(by):
+	case finalAnswer(err) || !now.Before(by) && !s.patient:
 		p.applyLocked(s, payerDenied, ReasonRelay)
 	default: // the network's
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))

@@ -72,6 +72,9 @@ type payerOpens struct {
 	settled  chan struct{} // closed when it is over; nil when nobody waits
 	err      error         // why it failed
 	demanded bool          // the opening demand was met: it is met only once
+	patient  bool          // whoever opens it ends it, the clock does not
+	kept     bool          // it was put aside, to be opened again
+	taken    bool          // and somebody is about to
 }
 
 // payerPays is what decides when the next payment begins.

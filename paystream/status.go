@@ -39,6 +39,7 @@ const (
 	ReasonBudget    Reason = "BUDGET"    // the budget does not allow it
 	ReasonFee       Reason = "FEE"       // routing would cost more than the policy allows
 	ReasonWallet    Reason = "WALLET"    // the Lightning node cannot pay
+	ReasonUnused    Reason = "UNUSED"    // its opening fee was paid, and no circuit was built with it in time
 )
 
 // Event is one change of one pay stream, for controllers, logs and books.
