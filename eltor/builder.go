@@ -2,6 +2,8 @@ package eltor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/el-tor/tops/controlspec"
@@ -48,8 +50,15 @@ func (b *Builder) Build(ctx context.Context, hops []Hop) (*tor.Circuit, error) {
 		return nil, err
 	}
 	b.last, err = b.Circuits.ExtendBy(ctx, cmd)
+	if no := new(controlspec.ReplyError); err != nil && !errors.As(err, &no) {
+		return nil, fmt.Errorf("%w: %w", ErrMayBeBuilt, err)
+	}
 	return b.last, err
 }
+
+// ErrMayBeBuilt is in the error of a circuit that tor was asked for and whose answer
+// was not heard: relays may have been told their payloads.
+var ErrMayBeBuilt = errors.New("tor may have begun the circuit")
 
 // await waits until the circuit before is built, or will not be.
 func (b *Builder) await(ctx context.Context) error {

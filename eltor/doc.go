@@ -23,8 +23,8 @@
 //
 // A [Link] is the payer's line to one hop: there is nobody to ask, so what the relay
 // must think follows from our own books and the clock. The opening fee, if a relay
-// asks one, is paid before the circuit is built. Package internal/client puts it
-// together (native.go).
+// asks one, is paid before the circuit is built, and kept for the next one if it is
+// not. Package internal/client puts it together (native.go).
 //
 // # The payee
 //

@@ -95,28 +95,32 @@ func (n *native) prepare(ctx context.Context, controller string, path []string) 
 		n: n, path: path, controller: controller,
 		changed: make(chan struct{}, 1), open: make(chan struct{}),
 	}
-	var wire []eltor.Hop
 	var all []policies.Terms
 	for i, fp := range path {
 		t, paid, err := n.terms(ctx, fp)
 		if err != nil {
 			return nil, nil, err
 		}
-		payload := eltor.NewPayload()
-		wire = append(wire, eltor.Hop{Fingerprint: fp, Payload: payload})
-		if !paid {
-			continue
+		if paid {
+			all = append(all, t)
+			p.hops = append(p.hops, &nativeHop{at: i + 1, terms: t})
 		}
-		all = append(all, t)
-		h := &nativeHop{at: i + 1, terms: t, payload: payload, handle: payload.Hash.Handle()}
-		h.link = eltor.NewLink(eltor.LinkConfig{Terms: t, Handle: h.handle, Status: n.c.PayStream, Now: n.c.cfg.Now})
-		p.hops = append(p.hops, h)
 	}
 	if err := n.c.policy.Check(all...); err != nil {
 		return nil, nil, &paystream.Refusal{Reason: paystream.ReasonPolicy, Err: err}
 	}
 	if err := n.affordable(ctx, controller, all); err != nil {
 		return nil, nil, err
+	}
+	var wire []eltor.Hop
+	for _, fp := range path {
+		wire = append(wire, eltor.Hop{Fingerprint: fp, Payload: eltor.NewPayload()})
+	}
+	for _, h := range p.hops {
+		h.payload = n.payload(controller, h.terms)
+		h.handle = h.payload.Hash.Handle()
+		h.link = eltor.NewLink(eltor.LinkConfig{Terms: h.terms, Handle: h.handle, Status: n.c.PayStream, Now: n.c.cfg.Now})
+		wire[h.at-1].Payload = h.payload
 	}
 	return p, wire, nil
 }
@@ -163,12 +167,21 @@ func (n *native) extend(ctx context.Context, controller string, path []string) (
 			return nil, err
 		}
 	}
-	if err := p.awaitFees(ctx, opened); err != nil {
+	err = p.awaitFees(ctx, opened)
+	n.c.budget.forget(unbuilt) // the next circuit's opening fees are not this one's
+	if err != nil {
+		p.abandon(err)
 		stop()
 		return nil, err
 	}
 	p.start = n.c.cfg.Now()
 	if p.tc, err = n.builder.Build(ctx, wire); err != nil {
+		if errors.Is(err, eltor.ErrMayBeBuilt) {
+			for _, h := range p.hops {
+				n.end(context.WithoutCancel(ctx), h, paystream.ReasonCircuit)
+			}
+		}
+		p.abandon(err)
 		stop()
 		return nil, err
 	}
@@ -184,11 +197,14 @@ func (n *native) extend(ctx context.Context, controller string, path []string) (
 	return p, nil
 }
 
+// unbuilt is the circuit of a pay stream that has none yet.
+const unbuilt = "0"
+
 // openHop opens the pay stream of one hop.
 func (n *native) openHop(ctx context.Context, p *nativeCircuit, h *nativeHop) error {
 	_, err := n.c.Open(ctx, paystream.OpenRequest{
-		Terms: h.terms, Link: h.link, Circuit: "0", Path: p.path, Hop: h.at, Controller: p.controller,
-		Preimage: &h.payload.Preimage, RoundIDs: h.payload.Intent(h.terms).RoundIDs,
+		Terms: h.terms, Link: h.link, Circuit: unbuilt, Path: p.path, Hop: h.at, Controller: p.controller,
+		Preimage: &h.payload.Preimage, RoundIDs: h.payload.Intent(h.terms).RoundIDs, Keep: true,
 	})
 	if err != nil {
 		return fmt.Errorf("hop %d: %w", h.at, err)
@@ -230,9 +246,6 @@ func (p *nativeCircuit) live(ctx context.Context, opened <-chan error) {
 // begin waits until the circuit is built, and its pay streams are open.
 func (p *nativeCircuit) begin(ctx context.Context, opened <-chan error) error {
 	if err := built(ctx, p.tc); err != nil {
-		for _, h := range p.hops {
-			h.link.Lost(err)
-		}
 		return err
 	}
 	for _, h := range p.hops {
@@ -305,12 +318,18 @@ func (p *nativeCircuit) leave(ctx context.Context, why paystream.Reason) {
 	}
 	p.left = true
 	p.mu.Unlock()
-	for _, h := range p.hops {
-		if !p.n.completes(h) {
-			p.n.end(ctx, h, why)
+	select {
+	case <-p.tc.Built():
+		for _, h := range p.hops {
+			if !p.n.completes(h) {
+				p.n.end(ctx, h, why)
+			}
 		}
+		p.n.closeCircuit(ctx, p.tc)
+	default:
+		p.n.closeCircuit(ctx, p.tc) // first: only then it is known how far it came
+		p.leaveUnbuilt(ctx, why)
 	}
-	p.n.closeCircuit(ctx, p.tc)
 	p.n.c.budget.forget(p.tc.ID)
 	p.n.mu.Lock()
 	delete(p.n.circuits, p.tc.ID)

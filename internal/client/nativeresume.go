@@ -19,6 +19,10 @@ func (n *native) resume(ctx context.Context, live []paystream.PayerStatus) {
 		byCircuit[st.Circuit] = append(byCircuit[st.Circuit], st)
 	}
 	for id, all := range byCircuit {
+		if id == unbuilt || id == "" {
+			n.resumeUnbuilt(all)
+			continue
+		}
 		err := n.resumeCircuit(ctx, id, all)
 		if err == nil {
 			continue
