@@ -26,6 +26,7 @@ type payerRelay struct {
 	closed      bool
 	begins      time.Time // of a continuation
 	moved       time.Time
+	bytes       int64
 	clock       func() time.Time // the payer's, if it is not ours
 	views       int
 	asked11     int
@@ -94,7 +95,7 @@ func (r *payerRelay) viewLocked(h paystream.PaymentIDHash) (paystream.Answer, er
 	if h != r.hash {
 		return paystream.Answer{}, paystream.ErrUnknown
 	}
-	v := paystream.View{Handle: h.Handle(), Elapsed: now.Sub(r.start), FeeMsat: r.fee}
+	v := paystream.View{Handle: h.Handle(), Elapsed: now.Sub(r.start), FeeMsat: r.fee, Bytes: r.bytes}
 	for _, msat := range r.balance {
 		v.BalanceMsat += msat
 	}

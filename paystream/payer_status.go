@@ -25,6 +25,7 @@ type PayerStatus struct {
 	DueMsat     int64     // missing for the next round that has to be paid
 	DueAt       time.Time // when that is due
 	LateAt      time.Time // and when it is too late
+	PayAt       time.Time // from when on it is paid, as things are; zero: it will not be
 	PaidMsat    int64
 	RoutingMsat int64 // since the last restart
 	HeldMsat    int64 // on its way, or about to be, with the most that routing may take
@@ -72,6 +73,9 @@ func (p *Payer) statusLocked(s *payerStream) PayerStatus {
 	st.Allowance = s.allowance()
 	if r := s.next(); r <= s.terms.Rounds && !s.state.over() {
 		st.DueMsat, st.DueAt, st.LateAt = s.dueMsat(), s.due(r), s.late(r)
+		if s.state == payerLive && !s.noPay && !p.draining {
+			st.PayAt = p.payMomentLocked(s, r)
+		}
 	}
 	return st
 }
@@ -88,6 +92,21 @@ func (p *Payer) NoteBytes(h Handle, used int64) {
 	near := s.nearlyUsed()
 	s.used = used
 	if !near && s.nearlyUsed() {
+		p.planLocked(s)
+	}
+}
+
+// NoteExhausted tells that the payee took no connection because the allowance is used
+// up. The next round is paid at once, if it may be; whoever knows of no such limit asks
+// the payee first.
+func (p *Payer) NoteExhausted(h Handle) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.streams[h]; s != nil && !s.state.over() {
+		s.refused = true
+		if s.noPay || s.used < s.allowance() {
+			s.doubt = true
+		}
 		p.planLocked(s)
 	}
 }

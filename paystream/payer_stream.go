@@ -63,6 +63,7 @@ type payerAsks struct {
 	moved     time.Time // the deadline of round movedFor, as the payee has it; none after it is earlier
 	movedFor  int
 	used      int64 // bytes tunnelled
+	refused   bool  // the payee took no connection for want of bytes
 	announced int   // the last round that was announced as due
 }
 
@@ -159,13 +160,14 @@ func (s *payerStream) allowance() int64 {
 }
 
 // nearlyUsed reports whether the allowance ends before the clock would have the
-// next round paid: half of the free bytes, or a quarter of a round's, are left.
+// next round paid: half of the free bytes, or a quarter of a round's, are left. One of
+// which nothing was used ends only where somebody has met its end.
 func (s *payerStream) nearlyUsed() bool {
 	margin := s.terms.RoundBytes / 4
 	if s.balanceMsat() == 0 && s.before == "" {
 		margin = s.terms.FreeBytes / 2
 	}
-	return s.used > 0 && s.used >= s.allowance()-margin
+	return (s.used > 0 || s.refused) && s.used >= s.allowance()-margin
 }
 
 // furthest is the last round that a payment begun now may settle: never more

@@ -32,6 +32,33 @@ func TestPayerPaysEarlyWhenBytesRunOut(t *testing.T) {
 	})
 }
 
+// Where the payee takes no connection before it is paid, it is paid at once, and nothing
+// more than that.
+func TestPayerPaysWhenAConnectionIsRefused(t *testing.T) {
+	for _, free := range []int64{0, 1 << 20} {
+		payerBubble(t, func(w *payerWorld) {
+			w.relay.terms.FreeBytes = free
+			w.start()
+			h := w.open()
+			w.wait(10 * time.Second)
+			w.wantSent(0, 0)
+			if st := w.status(h); time.Until(st.PayAt) < 30*time.Second {
+				w.Errorf("free bytes %d, none used: it pays at %v", free, st.PayAt)
+			}
+			w.relay.locked(func() { w.relay.bytes = free }) // more than the payer has seen
+			for range 3 {
+				w.payer.NoteExhausted(h)
+				w.wait(100 * time.Millisecond)
+				w.wantSent(1000, 1)
+			}
+			if st := w.status(h); st.UsedBytes >= st.Allowance || time.Until(st.PayAt) < 30*time.Second {
+				w.Errorf("paid, and then: %+v", st)
+			}
+			w.agree()
+		})
+	}
+}
+
 func TestPayerNeverPaysFurtherAheadThanTheTermsSay(t *testing.T) {
 	payerBubble(t, func(w *payerWorld) {
 		w.relay.terms.Prepay = 3

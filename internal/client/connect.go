@@ -85,23 +85,14 @@ func (p *circuit) wait(ctx context.Context) error {
 // limit for a target, and the way there.
 const connectFor = 45 * time.Second
 
-// connect opens a tunnel to a target. A relay that knows nothing of the pay
-// stream, or wants money that we believe it has, is asked how it sees things.
+// connect opens a tunnel to a target.
 func (p *circuit) connect(ctx context.Context, target string) (*tunnel, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectFor)
 	defer cancel()
 	if err := p.enter(); err != nil {
 		return nil, err
 	}
-	pay := p.current()
-	var conn net.Conn
-	hash, err := p.c.Hash(pay)
-	if err == nil {
-		err = p.attentive(ctx, func(ctx context.Context) (err error) {
-			conn, err = p.link.Connect(ctx, hash, target)
-			return err
-		})
-	}
+	conn, err := p.connectPaid(ctx, target)
 	if err == nil {
 		t := &tunnel{Conn: conn, of: p, target: target}
 		if err = p.addTunnel(t); err == nil {
@@ -110,10 +101,26 @@ func (p *circuit) connect(ctx context.Context, target string) (*tunnel, error) {
 		conn.Close()
 	}
 	p.goOut()
-	if errors.Is(err, paystream.ErrUnknown) || errors.As(err, new(*paystream.Demand)) {
+	return nil, err
+}
+
+// connectOnce asks the relay once. One for which the pay stream is unknown, or over, is
+// asked how it sees things.
+func (p *circuit) connectOnce(ctx context.Context, target string) (conn net.Conn, err error) {
+	pay := p.current()
+	hash, err := p.c.Hash(pay)
+	if err != nil {
+		return nil, err
+	}
+	err = p.attentive(ctx, func(ctx context.Context) (err error) {
+		conn, err = p.link.Connect(ctx, hash, target)
+		return err
+	})
+	var demand *paystream.Demand
+	if errors.Is(err, paystream.ErrUnknown) || errors.As(err, &demand) && demand.DueMsat == 0 {
 		p.c.Ask(pay)
 	}
-	return nil, err
+	return conn, err
 }
 
 // Reply says what an app is told of an error.

@@ -80,8 +80,9 @@ func (f *flow) connect(ctx context.Context) (*tunnel, error) {
 		switch {
 		case targets(err):
 			return nil, err
-		case errors.As(err, &demand) && demand.DueMsat > 0, errors.As(err, &busy) && busy.TooMany:
-			// It is about to be paid, or we were too quick.
+		case errors.As(err, &demand) && demand.DueMsat > 0: // it could not be paid now: the relay is not at fault
+			f.c.pool.drop(p)
+		case errors.As(err, &busy) && busy.TooMany: // we were too quick
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():

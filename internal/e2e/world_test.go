@@ -59,6 +59,7 @@ func TestWorld(t *testing.T) {
 		{"targets", (*world).badTargets},
 		{"client targets", (*world).badTargetsOfApps},
 		{"opening fee", (*world).openingFee},
+		{"exhausted", (*world).exhausted},
 		{"terms changed", (*world).termsChanged},
 		{"terms", (*world).badTerms},
 		{"budget", (*world).overBudget},
