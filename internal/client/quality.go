@@ -124,13 +124,14 @@ func (c *Client) Worth(h paystream.Handle, since time.Time) bool {
 	return err == nil
 }
 
-// answers asks a relay for the view of a pay stream.
+// answers asks a relay for the view of a pay stream. What it takes is left of the time
+// for the payment, which ends with the grace.
 func (p *circuit) answers(h paystream.Handle) error {
 	hash, err := p.c.Hash(h)
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(2*answerWithin, p.terms.Interval/6))
+	ctx, cancel := context.WithTimeout(context.Background(), min(2*answerWithin, (p.terms.Interval+p.terms.Grace)/4))
 	defer cancel()
 	if _, err := p.link.View(ctx, hash); err != nil {
 		return fmt.Errorf("%w: %w", errNoLife, err)
