@@ -54,7 +54,8 @@ func (f *sqliteFile) close() error {
 	if f.lock == nil {
 		return nil
 	}
-	return f.lock.Close() // and so unlock
+	// Closing alone would leave the lock with a process that is just being forked.
+	return errors.Join(unix.Flock(int(f.lock.Fd()), unix.LOCK_UN), f.lock.Close())
 }
 
 // backupDir is where the file lies.

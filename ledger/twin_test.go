@@ -56,9 +56,11 @@ func TestLedgerAndTwinAgree(t *testing.T) {
 				if err := l.Close(); err != nil {
 					rt.Fatal(err)
 				}
-				if l, err = ledger.Open(t.Context(), path); err != nil {
+				again, err := ledger.Open(t.Context(), path)
+				if err != nil {
 					rt.Fatal(err)
 				}
+				l = again
 			}
 		}
 		since := drawTime(rt)
