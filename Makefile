@@ -47,16 +47,17 @@ else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
-test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## what README says first, timed; the pages followed; the books on PostgreSQL; the status page in Chromium; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
+test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## what README says first, timed; the pages followed; the books on PostgreSQL; the status page in Chromium; apps with three paid exits; docker-compose.yml; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
 	$(GO) vet -tags world ./test/... ./ledger ./internal/chromium ./internal/web ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -tags world -v -timeout 10m $(AS_ROOT) -run 'TestWalk|TestNewcomer' ./test/pages
 	$(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
 	$(GO) test -race -tags world -timeout 5m ./internal/web
-	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
+	$(GO) test -race -tags world -v -timeout 10m $(AS_ROOT) -run 'TestPage$$|TestApps$$' ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
 	$(GO) vet -tags world ./test/packages ./test/fleet
 	scripts/reproducible
 	$(GO) test -tags world -count 1 -v -timeout 15m $(AS_ROOT) ./test/packages
+	$(MAKE) test-compose
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi

@@ -1,3 +1,5 @@
+//go:build world
+
 package e2e_test
 
 import (
