@@ -32,9 +32,10 @@ func (w *world) lightningAddress(t *testing.T) {
 	address := "relay@" + id + ".onion"
 	w.restartRelay(t, func(r *config.Relay) {
 		r.LightningAddress, r.LNURLListen = address, inside
-		r.Interval, r.Grace = config.Duration(6*time.Second), config.Duration(6*time.Second)
+		r.Interval, r.Grace = config.Duration(8*time.Second), config.Duration(8*time.Second)
 	})
 	isPublished(t, service)
+	isFound(t, events(t, w.net.Clients[0].ControlSocket, "HS_DESC"), id)
 	if terms := w.terms(t); terms.Descriptor.Value != address {
 		t.Fatalf("the relay's terms name %q", terms.Descriptor.Value)
 	}
@@ -44,7 +45,7 @@ func (w *world) lightningAddress(t *testing.T) {
 	circ := c.extend(t, w.path)
 	c.wait(t, "the pay stream", 30*time.Second, on(circ, controlspec.StatusFree))
 	for round := range 2 {
-		paid := c.wait(t, "a payment", 40*time.Second, func(e controlspec.PayStreamEvent) bool {
+		paid := c.wait(t, "a payment", time.Minute, func(e controlspec.PayStreamEvent) bool {
 			return on(circ, controlspec.StatusPaid)(e) && e.PaidMsat >= int64(1000*(round+1))
 		})
 		if paid.PaidMsat != int64(1000*(round+1)) {
@@ -136,6 +137,31 @@ func isPublished(t *testing.T, conn *tor.Conn) {
 		}
 		if strings.HasPrefix(e.Lines[0].Text, "HS_DESC UPLOADED ") {
 			return
+		}
+	}
+}
+
+// isFound has a client's tor fetch the descriptor of an onion service, until it has it:
+// not every directory that it may ask has been told yet.
+func isFound(t *testing.T, conn *tor.Conn, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		if _, err := conn.Do(ctx, "HSFETCH "+id); err != nil {
+			t.Fatal(err)
+		}
+		for outcome := ""; outcome != "FAILED"; {
+			e, err := conn.NextEvent(ctx)
+			if err != nil {
+				t.Fatalf("the onion service is not found: %v", err)
+			}
+			if words := strings.Fields(e.Lines[0].Text); len(words) > 2 && words[2] == id {
+				outcome = words[1]
+			}
+			if outcome == "RECEIVED" {
+				return
+			}
 		}
 	}
 }

@@ -119,7 +119,14 @@ func payPlugin(t *testing.T, net *testnet.Network, relay *testnet.Node, tops str
 		"tops-tor-control": "unix:" + net.Clients[0].ControlSocket, "tops-socks": "127.0.0.1:9150",
 		"tops-relays": relay.Fingerprint, "tops-guards": net.Relays[0].Fingerprint})
 	payer.ready()
-	payer.until("the relay's terms", func() bool { return len(payer.must("tops-relays", obj{})["relays"].([]any)) == 1 })
+	payer.until("the relay's terms", func() bool { // by then its tor lets streams to the gateway
+		relays := payer.must("tops-relays", obj{})["relays"].([]any)
+		if len(relays) != 1 {
+			return false
+		}
+		terms, _ := relays[0].(obj)["terms"].(string)
+		return strings.Contains(terms, "topsintervalsec:2 ")
+	})
 
 	paid := payer.must("tops-pay", obj{})
 	if path := paid["path"].([]any); len(path) != 3 || path[2] != relay.Fingerprint {
