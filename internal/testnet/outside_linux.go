@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,6 +19,9 @@ import (
 type Outside struct {
 	ns netns.NsHandle
 }
+
+// cableName is the link to the outside, as the network's namespace sees it.
+const cableName = "outside"
 
 // The two ends of the cable, on link-local nets that nobody routes.
 var (
@@ -73,7 +77,7 @@ func onOwnThread(f func()) {
 
 func (o *Outside) join(addrs []netip.Addr) error {
 	cable := &netlink.Veth{
-		LinkAttrs: netlink.LinkAttrs{Name: "outside"}, PeerName: "inside",
+		LinkAttrs: netlink.LinkAttrs{Name: cableName}, PeerName: "inside",
 		PeerNamespace: netlink.NsFd(o.ns),
 	}
 	if err := netlink.LinkAdd(cable); err != nil {
@@ -89,7 +93,7 @@ func (o *Outside) join(addrs []netip.Addr) error {
 		return err
 	}
 	defer there.Close()
-	near, err := raise(here, "outside", insideEnds)
+	near, err := raise(here, cableName, insideEnds)
 	if err != nil {
 		return err
 	}
@@ -160,5 +164,12 @@ func (o *Outside) Listen(network, address string) (ln net.Listener, err error) {
 	return ln, err
 }
 
-// Close gives the namespace up; it goes when the last socket in it does.
-func (o *Outside) Close() error { return o.ns.Close() }
+// Close cuts the cable, so that another outside can be joined at once, and gives the
+// namespace up, which goes when the last socket in it does.
+func (o *Outside) Close() error {
+	err := o.ns.Close()
+	if cable, gone := netlink.LinkByName(cableName); gone == nil {
+		err = errors.Join(err, netlink.LinkDel(cable))
+	}
+	return err
+}
