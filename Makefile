@@ -52,7 +52,8 @@ test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## w
 	TOPS=$(CURDIR)/bin/tops $(GO) test -tags world -v -timeout 10m $(AS_ROOT) -run 'TestWalk|TestNewcomer' ./test/pages
 	$(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
 	$(GO) test -race -tags world -timeout 5m ./internal/web
-	$(GO) test -race -tags world -v -timeout 10m $(AS_ROOT) -run 'TestPage$$|TestApps$$' ./internal/e2e
+	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
+	$(GO) test -race -tags world -v -timeout 10m $(AS_ROOT) -run 'TestApps$$' ./internal/e2e
 	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
 	$(GO) vet -tags world ./test/packages ./test/fleet
 	scripts/reproducible
