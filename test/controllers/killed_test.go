@@ -48,7 +48,8 @@ func (w *world) killed(t *testing.T) {
 		return w.options(t) == w.base && !strings.Contains(names(), ".tops ")
 	}, func() string { return w.options(t) + "\n" + names() })
 	t.Logf("%v after the kill tor was as before", time.Since(begin).Round(time.Millisecond))
-	// Tor has its streams back, and builds a circuit for each: it calls them NEW until then.
+	// The names go last, so the streams are tor's again by now. It builds a circuit for
+	// each, and calls them NEW until then as if they waited for a controller.
 	until(t, "the streams to have circuits", 20*time.Second, func() bool { return !strings.Contains(status(), " NEW 0 ") }, status)
 	for range streams {
 		if err := <-waiting; err != nil {
