@@ -158,13 +158,13 @@ func get(ctx context.Context, c *http.Client, u *url.URL, v any) error {
 		if e := new(url.Error); errors.As(err, &e) {
 			err = e.Err // without the URL: it holds the note
 		}
-		return fmt.Errorf("lightning address: %w: %w", ErrUnreachable, err)
+		return fmt.Errorf("lightning address: its server does not answer: %w", err)
 	}
 	defer rsp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(rsp.Body, addressLimit+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("lightning address: %w: %w", ErrUnreachable, err)
+		return fmt.Errorf("lightning address: its server does not answer: %w", err)
 	case len(b) > addressLimit:
 		return &AddressError{"its answer is too long"}
 	case rsp.StatusCode >= 300 && rsp.StatusCode < 400:

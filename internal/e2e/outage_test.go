@@ -68,7 +68,7 @@ func (w *world) outages(t *testing.T) {
 		t.Errorf("the controller heard %v, want %v", life, want)
 	}
 	w.log.once(t, mark, "relay", "waitanyinvoice")
-	w.log.once(t, mark, "client", "cannot be reached")
+	w.log.once(t, mark, "client", "the node cannot be reached")
 	c.closeCircuit(circ)
 	<-d.done
 	until(t, "the relay to book it", 10*time.Second, func() bool {
