@@ -133,7 +133,7 @@ func (g *Guard) judge(p *Profile, cmd command) verdict {
 	}
 	rules := p.rules[cmd.name]
 	why := ""
-	for _, r := range rules {
+	for _, r := range p.index[cmd.name].rules(cmd.args) {
 		v, ok, reason := r.judge(g, cmd)
 		if ok {
 			return g.awayFromControl(p, cmd, v)

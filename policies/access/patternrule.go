@@ -17,12 +17,12 @@ type patternRule struct {
 func (r *patternRule) where() Pos { return r.pos }
 
 func (r *patternRule) judge(g *Guard, cmd command) (verdict, bool, string) {
-	groups, ok := r.pattern.groups(cmd.args)
-	if !ok || cmd.block {
+	if cmd.block || !r.pattern.matches(cmd.args) {
 		return verdict{}, false, ""
 	}
 	v := verdict{pos: r.pos, fixed: true}
 	if r.replacement != nil {
+		groups, _ := r.pattern.groups(cmd.args)
 		v.line = cmd.head + r.replacement.expand(groups, g.id)
 	}
 	if len(r.response) > 0 {

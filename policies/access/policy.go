@@ -44,7 +44,7 @@ func Parse(file string, text []byte) ([]*Profile, error) {
 	return list, nil
 }
 
-// finish finds out what events need a look.
+// finish finds out what events need a look, and which rules a command needs.
 func (p *Profile) finish() {
 	p.filters = p.browser
 	for _, e := range p.events {
@@ -52,6 +52,10 @@ func (p *Profile) finish() {
 	}
 	if p.browser {
 		p.rules["GETINFO"] = browserRules(p.rules["GETINFO"])
+	}
+	p.index = make(map[string]index, len(p.rules))
+	for name, list := range p.rules {
+		p.index[name] = newIndex(list)
 	}
 }
 

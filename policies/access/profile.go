@@ -32,6 +32,7 @@ type Profile struct {
 
 	match   match
 	rules   map[string][]rule // by command
+	index   map[string]index
 	events  map[string]*eventRule
 	browser bool // tor-browser-mode
 	filters bool // events need a look
