@@ -78,6 +78,8 @@ func (w *wholeLine) add(l controlspec.Line) (_ controlspec.Line, ok bool) {
 	return l, true
 }
 
+func (w *wholeLine) pending() bool { return len(w.held) > 0 }
+
 // rewriter gives tor's reply to a Guard's function, and what is left of it to
 // another taker.
 type rewriter struct {

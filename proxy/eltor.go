@@ -77,6 +77,10 @@ func (s *session) asksForWallet(w word, raw []byte) bool {
 	return false
 }
 
+// mayTellWallet reports whether a line of tor's could hold them that nobody asked for:
+// one of CONF_CHANGED, the only event of many lines.
+func mayTellWallet(l controlspec.Line) bool { return l.Async && l.Sep == '-' }
+
 // askRedacted gives tor a command and takes the passwords out of the answer.
 func (s *session) askRedacted(line controlspec.CommandLine) error {
 	if _, err := s.drain(); err != nil {

@@ -131,6 +131,41 @@ func TestWalletRedacted(t *testing.T) {
 	}
 }
 
+// TestWalletRedactedInEvents: nor when somebody changes it, however the event comes, and
+// whoever else looks at events.
+func TestWalletRedactedInEvents(t *testing.T) {
+	const (
+		said = "650 BW 1 2\r\n650-CONF_CHANGED\r\n650-ContactInfo=me\r\n650-paymentlightningnodeconfig=\"type=lnd macaroon=hunter2\"\r\n" +
+			"650-PaymentLightningNodeConfig=type=phoenixd password=hunter2 default=true\r\n650-PaymentLightningNodeConfig\r\n650 OK\r\n" +
+			"650 CIRC 7 LAUNCHED\r\n"
+		told = "650-CONF_CHANGED\r\n650-ContactInfo=me\r\n650-paymentlightningnodeconfig=type=lnd [redacted]\r\n" +
+			"650-PaymentLightningNodeConfig=type=phoenixd default=true [redacted]\r\n650-PaymentLightningNodeConfig\r\n650 OK\r\n"
+	)
+	for name, x := range map[string]struct {
+		srv  *proxy.Server
+		want string
+	}{
+		"alone":   {&proxy.Server{}, "650 BW 1 2\r\n" + told + "650 CIRC 7 LAUNCHED\r\n"},
+		"engine":  {&proxy.Server{Engine: infoEngine{}}, "650 BW 1 2\r\n" + told + "650 CIRC 7 LAUNCHED\r\n"},
+		"profile": {&proxy.Server{Access: profiles(t, mail)}, told}, // the others are not this controller's
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startFakeTor(t, ok)
+			x.srv.Dial = proxy.Dialer("unix:" + f.addr)
+			c := dial(t, serve(t, x.srv))
+			c.ask("AUTHENTICATE", "250 OK\r\n")
+			c.ask("SETEVENTS CONF_CHANGED", "250 OK\r\n")
+			f.say(t, said)
+			c.want(x.want)
+			for i := range len(said) {
+				f.say(t, said[i:i+1])
+			}
+			c.want(x.want)
+			c.ask("GETINFO version", "250-version=tor's\r\n250 OK\r\n")
+		})
+	}
+}
+
 // infoEngine knows its version and no more.
 type infoEngine struct{}
 

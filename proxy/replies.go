@@ -64,7 +64,7 @@ type replyFilter struct {
 	scan  controlspec.Scanner
 	terms termsWriter
 	guard bool      // events are given to the session's guard
-	event wholeLine // for it
+	event wholeLine // for it, and for what is redacted
 	whole bool      // what the controller has got ends a reply or event
 	out   []byte    // for chunks that are not passed as they are
 }
@@ -80,12 +80,15 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 	if s.guard != nil && f.scan.Whole() {
 		f.guard = s.guard.FiltersEvents()
 	}
-	changes := t != nil || f.guard || s.terms.Load() || f.terms.pending()
+	changes := t != nil || f.guard || s.terms.Load() || f.terms.pending() || f.event.pending()
 	out, cut, took := f.out[:0], -1, false
 	for used < len(p) {
 		l := f.scan.Next(p[used:])
 		if len(l.Raw) == 0 {
 			break
+		}
+		if !changes && mayTellWallet(l) {
+			changes, out = true, append(out, p[:used]...)
 		}
 		used += len(l.Raw)
 		if l.End && !l.Async && answered < sent { // a reply that nobody asked for is not counted
@@ -100,11 +103,9 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 		}
 		before := len(out)
 		switch {
-		case l.Async && f.guard:
+		case l.Async && f.guard, mayTellWallet(l):
 			if whole, ok := f.event.add(l); ok {
-				if whole.Raw = s.guard.Event(whole); len(whole.Raw) > 0 {
-					out = f.terms.line(s, whole, out)
-				}
+				out = f.tell(whole, out)
 			}
 		case l.Async:
 			out = f.terms.line(s, l, out)
@@ -140,4 +141,18 @@ func (f *replyFilter) filter(p []byte) (used int, err error) {
 	}
 	s.mu.Unlock()
 	return used, nil
+}
+
+// tell is a line of an event as the controller may have it.
+func (f *replyFilter) tell(l controlspec.Line, out []byte) []byte {
+	if mayTellWallet(l) {
+		l.Raw = withoutWallet(l)
+	}
+	if f.guard {
+		l.Raw = f.s.guard.Event(l)
+	}
+	if len(l.Raw) == 0 {
+		return out
+	}
+	return f.terms.line(f.s, l, out)
 }
