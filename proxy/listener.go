@@ -35,7 +35,26 @@ func ParseListener(s string, defaults Listener) (Listener, error) {
 			return l, fmt.Errorf("listener %q: %w", s, err)
 		}
 	}
+	if err := l.check(); err != nil {
+		return l, fmt.Errorf("listener %q: %w", s, err)
+	}
 	return l, nil
+}
+
+// check says what is wrong without a socket being opened or a name looked up.
+func (l Listener) check() error {
+	if strings.HasPrefix(l.Addr, "systemd:") {
+		return nil
+	}
+	network, addr, err := splitAddr(l.Addr)
+	if err != nil || network == "unix" {
+		return err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil) {
+		err = checkLocal(&net.TCPAddr{IP: ip}, l.ListenOptions)
+	}
+	return err
 }
 
 func (l *Listener) set(name, value string) error {

@@ -28,6 +28,9 @@ func TestParseListener(t *testing.T) {
 		"unix:/x?remote=2":   "true or false",
 		"unix:/x?moed=0660":  `no option "moed"`,
 		"unix:/x?a=%zz":      "name=value",
+		"nonsense":           "neither host:port nor unix:PATH",
+		"10.0.0.1:9061":      "not on the loopback",
+		":9061":              "not on the loopback",
 	} {
 		if _, err := proxy.ParseListener(s, defaults); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want … %s", s, err, want)

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -19,6 +21,9 @@ func (c *configFlag) books(e *env) (*ledger.Ledger, error) {
 		return nil, err
 	}
 	l, err := ledger.OpenReader(e.ctx, cfg.Ledger())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there are no books yet: tops run makes them: %w", err)
+	}
 	return l, fault.Mark(fault.Books, err)
 }
 
@@ -34,9 +39,14 @@ func (s since) time(now time.Time) (time.Time, error) {
 	}
 	var ago config.Duration
 	if err := ago.UnmarshalText([]byte(s)); err != nil || ago < 0 {
-		return time.Time{}, fmt.Errorf("--since %q: use how long ago, such as 36h or 7d, or a day, such as 2026-01-31", string(s))
+		return time.Time{}, wrong("--since %q: use how long ago, such as 36h or 7d, or a day, such as 2026-01-31", string(s))
 	}
 	return now.Add(-time.Duration(ago)), nil
+}
+
+// wrong is an error of the command line that only its reader can see.
+func wrong(format string, args ...any) error {
+	return fault.Mark(fault.Usage, fmt.Errorf(format, args...))
 }
 
 // instant is a time in a table: UTC, to the second; "-" for none.

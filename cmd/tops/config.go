@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/el-tor/tops/internal/app"
 	"github.com/el-tor/tops/internal/config"
 	"github.com/el-tor/tops/internal/fault"
 )
@@ -70,6 +71,9 @@ func (c *configCheckCmd) Run(e *env) error {
 	}
 	cfg, err := c.load()
 	if err != nil {
+		return err
+	}
+	if err := app.CheckProxy(cfg); err != nil {
 		return err
 	}
 	is := []string{}

@@ -5,7 +5,7 @@ import "github.com/el-tor/tops/internal/demo"
 type demoCmd struct {
 	JSON bool   `help:"Print what happened as JSON."`
 	Keep bool   `help:"Keep the demonstration's directory, with every log."`
-	Only string `placeholder:"SCENE" help:"Play this scene alone: honest, unpaid, stall, relay-kill or client-kill."`
+	Only string `enum:",honest,unpaid,stall,relay-kill,client-kill" default:"" placeholder:"SCENE" help:"Play this scene alone: honest, unpaid, stall, relay-kill or client-kill."`
 }
 
 func (c *demoCmd) Run(e *env) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,7 +50,7 @@ func (c *manCmd) Run(e *env, k *kong.Kong) error {
 		}
 	}
 	if c.Dir == "" {
-		return fmt.Errorf("there is no page %q", c.Page)
+		return wrong("there is no page %q: --dir DIR writes all there are", c.Page)
 	}
 	return nil
 }

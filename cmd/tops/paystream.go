@@ -20,7 +20,7 @@ type paystreamCmd struct {
 func (c *paystreamCmd) Run(e *env) error {
 	h, err := paystream.ParseHandle(c.Handle)
 	if err != nil {
-		return err
+		return wrong("%q: %w", c.Handle, err)
 	}
 	l, err := c.books(e)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
 )
@@ -24,6 +25,9 @@ type policyCheckCmd struct {
 
 func (c *policyCheckCmd) Run(e *env) error {
 	set, ran, err := access.Check(c.Files...)
+	if set == nil { // it is not a vector that fails
+		return fault.Mark(fault.Usage, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -32,7 +36,7 @@ func (c *policyCheckCmd) Run(e *env) error {
 }
 
 type policyExplainCmd struct {
-	Policy   []string `default:"/etc/tops/access.d" type:"path" placeholder:"FILE" help:"Profiles, or directories of them; may repeat."`
+	Policy   []string `default:"/etc/tops/access.d" type:"path" placeholder:"FILE" help:"Profiles, or directories of them (${default}); may repeat."`
 	As       string   `placeholder:"USER" help:"A controller of this user, on this machine; you, if neither this nor --host is given."`
 	Exe      string   `placeholder:"PATH" help:"Its executable."`
 	Apparmor string   `placeholder:"NAME" help:"Its AppArmor profile."`
@@ -47,7 +51,7 @@ var errBlocked = errors.New("the command is blocked")
 func (c *policyExplainCmd) Run(e *env) error {
 	switch {
 	case c.As != "" && c.Host != "":
-		return errors.New("say who speaks: --as USER for this machine, or --host ADDR for another")
+		return wrong("say who speaks: --as USER for this machine, or --host ADDR for another")
 	case c.As == "" && c.Host == "":
 		u, err := user.Current()
 		if err != nil {
@@ -59,14 +63,14 @@ func (c *policyExplainCmd) Run(e *env) error {
 	if c.Host != "" {
 		addr, err := netip.ParseAddr(c.Host)
 		if err != nil {
-			return fmt.Errorf("host %q is no address", c.Host)
+			return wrong("host %q is no address", c.Host)
 		}
 		id = access.Identity{Addr: netip.AddrPortFrom(addr, 0)}
 	}
 	id.Exe, id.AppArmor, id.Listener = c.Exe, c.Apparmor, c.Listener
 	set, err := access.Load(c.Policy...)
 	if err != nil {
-		return err
+		return fault.Mark(fault.Usage, fmt.Errorf("--policy: %w", err))
 	}
 	why := set.Explain(id, c.Command)
 	if _, err := fmt.Fprintln(e.stdout, why); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/el-tor/tops/internal/setup"
 	"github.com/el-tor/tops/policies/access"
 	"github.com/el-tor/tops/proxy"
@@ -25,10 +25,10 @@ type proxyFlags struct {
 	Upstream     string        `placeholder:"ADDR" help:"tor's control port; unix:/run/tor/control or 127.0.0.1:9051 if not given."`
 	Auth         string        `enum:"pass,own" default:"pass" help:"Who authenticates controllers: tor (pass) or tops (own)."`
 	Cookie       string        `type:"path" placeholder:"FILE" help:"With --auth own: the cookie file to write for controllers."`
-	Mode         string        `default:"0600" placeholder:"MODE" help:"Mode of unix sockets."`
-	Group        string        `help:"Group of unix sockets."`
+	Mode         string        `default:"0600" placeholder:"MODE" help:"Mode of unix sockets (${default})."`
+	Group        string        `placeholder:"NAME" help:"Group of unix sockets."`
 	AllowRemote  bool          `help:"Allow listeners that other machines reach; only with a policy."`
-	StallTimeout time.Duration `default:"5m" placeholder:"TIME" help:"Disconnect a controller that reads nothing of what it is sent for so long; 0s: never."`
+	StallTimeout time.Duration `default:"5m" placeholder:"TIME" help:"Disconnect a controller that reads nothing of what it is sent for so long (${default}); 0s: never."`
 }
 
 // proxyCmd runs the control-port proxy with no wallet and no configuration.
@@ -50,7 +50,7 @@ func (c *proxyCmd) Run(e *env) error {
 	if len(c.Policy) > 0 {
 		policy, err := access.Open(c.Policy...)
 		if err != nil {
-			return err
+			return fault.Mark(fault.Usage, err)
 		}
 		srv.Access = proxy.Profiles{Policy: policy}
 		defer reloadOnHangup(e, policy)()
@@ -63,13 +63,13 @@ func (c *proxyFlags) listeners() (list []proxy.Listener, err error) {
 	defaults := proxy.Listener{Own: c.Auth == "own", ListenOptions: proxy.ListenOptions{Group: c.Group, AllowRemote: c.AllowRemote}}
 	mode, err := strconv.ParseUint(c.Mode, 8, 9)
 	if err != nil {
-		return nil, fmt.Errorf("mode %q is not an octal number such as 0660", c.Mode)
+		return nil, wrong("mode %q is not an octal number such as 0660", c.Mode)
 	}
 	defaults.Mode = os.FileMode(mode)
 	for _, s := range c.Listen {
 		l, err := proxy.ParseListener(s, defaults)
 		if err != nil {
-			return nil, err
+			return nil, fault.Mark(fault.Usage, err)
 		}
 		list = append(list, l)
 	}
@@ -81,7 +81,7 @@ func (c *proxyFlags) localOnly(why string) error {
 	list, err := c.listeners()
 	for _, l := range list {
 		if l.AllowRemote {
-			return fmt.Errorf("listener %s for other machines: %s would give them all of tor", l.Addr, why)
+			return wrong("listener %s for other machines: %s would give them all of tor", l.Addr, why)
 		}
 	}
 	return err

@@ -36,7 +36,7 @@ type relayInitCmd struct {
 
 func (c *relayInitCmd) Run(e *env) error {
 	if c.JSON && !c.Yes && !c.DryRun {
-		return errors.New("--json asks nothing: say --yes or --dry-run with it")
+		return wrong("--json asks nothing: say --yes or --dry-run with it")
 	}
 	p := &prompt{bufio.NewReader(os.Stdin), e.stdout}
 	o := setup.RelayOptions{File: c.Config, Set: c.settings(), Group: c.Group, AddAddress: c.AddAddress, DryRun: c.DryRun}

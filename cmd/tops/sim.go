@@ -16,7 +16,7 @@ type simCmd struct {
 
 // simDir is where the sockets of a simulator are.
 type simDir struct {
-	Dir string `required:"" type:"path" help:"Where the nodes' sockets are: NAME-rpc, and control for whoever makes trouble."`
+	Dir string `required:"" type:"path" placeholder:"DIR" help:"Where the nodes' sockets are: NAME-rpc, and control for whoever makes trouble."`
 }
 
 func (d simDir) control() string { return filepath.Join(d.Dir, "control") }
@@ -24,7 +24,7 @@ func (d simDir) control() string { return filepath.Join(d.Dir, "control") }
 type simRunCmd struct {
 	simDir
 	Nodes []string `default:"payer,payee" help:"The nodes' names."`
-	Seed  uint64   `help:"Of keys and dice; 0 draws one."`
+	Seed  uint64   `placeholder:"N" help:"Of keys and dice; one is drawn, if not given."`
 }
 
 func (c *simRunCmd) Run(e *env) error {
@@ -52,7 +52,7 @@ type simCtlCmd struct {
 
 func (c *simCtlCmd) Run(e *env) error {
 	if !json.Valid([]byte(c.Params)) {
-		return fmt.Errorf("%q is no JSON", c.Params)
+		return wrong("%q is no JSON: the parameters are an object, such as '{\"node\":\"payer\"}'", c.Params)
 	}
 	client := cln.NewClient(c.control())
 	defer client.Close()

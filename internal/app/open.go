@@ -101,20 +101,13 @@ func (a *App) listen() (err error) {
 	if err := a.listenPage(); err != nil {
 		return err
 	}
-	if len(a.cfg.Proxy.Policy) > 0 {
-		if a.policy, err = access.Open(a.cfg.Proxy.Policy...); err != nil {
-			return fmt.Errorf("proxy.policy: %w", err)
-		}
+	listeners, policy, err := readProxy(a.cfg)
+	if err != nil {
+		return err
 	}
-	for _, addr := range a.cfg.Proxy.Listen {
-		l, err := proxy.ParseListener(addr, proxy.Listener{})
-		if err == nil && l.AllowRemote && a.policy == nil {
-			err = fmt.Errorf("listener %s for other machines would give them all of tor: proxy.policy is missing", l.Addr)
-		}
-		var ln net.Listener
-		if err == nil {
-			ln, err = l.Listen()
-		}
+	a.policy = policy
+	for _, l := range listeners {
+		ln, err := l.Listen()
 		if err != nil {
 			return fmt.Errorf("proxy.listen: %w", err)
 		}
@@ -129,6 +122,33 @@ func (a *App) listen() (err error) {
 	}
 	a.listening = append(a.listening, a.apps)
 	return nil
+}
+
+// readProxy reads what [proxy] names: listeners, and access profiles, nil if there are
+// none.
+func readProxy(c *config.Config) (list []proxy.Listener, policy *access.Policy, err error) {
+	if len(c.Proxy.Policy) > 0 {
+		if policy, err = access.Open(c.Proxy.Policy...); err != nil {
+			return nil, nil, fault.Mark(fault.Usage, fmt.Errorf("proxy.policy: %w", err))
+		}
+	}
+	for _, addr := range c.Proxy.Listen {
+		l, err := proxy.ParseListener(addr, proxy.Listener{})
+		if err == nil && l.AllowRemote && policy == nil {
+			err = fmt.Errorf("listener %s for other machines would give them all of tor: proxy.policy is missing", l.Addr)
+		}
+		if err != nil {
+			return nil, nil, fault.Mark(fault.Usage, fmt.Errorf("proxy.listen: %w", err))
+		}
+		list = append(list, l)
+	}
+	return list, policy, nil
+}
+
+// CheckProxy says what of [proxy] cannot be, which package config does not know.
+func CheckProxy(c *config.Config) error {
+	_, _, err := readProxy(c)
+	return err
 }
 
 // dialAddress is how the server of a Lightning Address is reached.
@@ -207,7 +227,7 @@ func TorOptions(c *config.Config) (tor.Options, error) {
 	if c.Tor.PasswordFile != "" {
 		text, err := os.ReadFile(c.Tor.PasswordFile)
 		if err != nil {
-			return o, fmt.Errorf("tor.password_file: %w", err)
+			return o, fault.Mark(fault.Usage, fmt.Errorf("tor.password_file: %w", err))
 		}
 		o.Password = strings.TrimRight(string(text), "\r\n")
 	}

@@ -196,7 +196,11 @@ func ask(ctx context.Context, c *config.Config, path string) ([]byte, error) {
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, fault.Mark(fault.NotRunning, fmt.Errorf("tops does not run with this configuration: %w", err))
+		var no *net.OpError // what http says around it is about a socket that nobody asked for
+		if errors.As(err, &no) {
+			err = no
+		}
+		return nil, fault.Mark(fault.NotRunning, fmt.Errorf("tops does not run with this configuration (start it by tops run, or name another with -c): %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -64,8 +64,11 @@ func (w Ward) putBack() error {
 	}
 	settings := tor.NewSettings(saved, func(s tor.SettingsState) error { return statefile.Save(w.StateFile, s) }, nil)
 	c, err := tor.Start(ctx, tor.Config{Options: w.Tor, Handlers: []tor.Handler{settings}})
+	if errors.Is(err, tor.ErrUnreachable) && len(saved.Options) == 0 {
+		return nil // it never was told anything
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("put tor back: %w", err)
 	}
 	// Streams that another controller wants left are its own to attach.
 	others := slices.Equal(settings.Base(tor.LeaveStreamsUnattached), []string{"1"})
