@@ -140,6 +140,15 @@ func (b *Budget) Release(key string) {
 // some day. What was spent on it stays in all other sums.
 func (b *Budget) CloseCircuit(circuit string) { delete(b.circuits, circuit) }
 
+// MoveCircuit lets a circuit that was built in the place of another go on with that
+// one's limit.
+func (b *Budget) MoveCircuit(from, to string) {
+	if s := b.circuits[from]; s != nil {
+		delete(b.circuits, from)
+		b.circuits[to] = s
+	}
+}
+
 // Left lists every limit that is set and how much of it is used, for people.
 func (b *Budget) Left(now time.Time) []Use {
 	b.advance(now)

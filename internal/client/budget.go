@@ -89,6 +89,13 @@ func (b *budget) forget(circuit string) {
 	b.b.CloseCircuit(circuit)
 }
 
+// move lets a circuit go on with the limit of the one in whose place it was built.
+func (b *budget) move(from, to string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.MoveCircuit(from, to)
+}
+
 func (b *budget) Release(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -53,16 +53,22 @@ func (p *circuit) rebuild(ctx context.Context) error {
 		}
 		tc, err = p.c.circuits.Build(ctx, p.path)
 	}
-	p.c.mu.Lock()
-	delete(p.c.paid, old.ID)
-	p.c.paid[tc.ID] = p
-	p.c.mu.Unlock()
 	p.mu.Lock()
+	if p.left { // meanwhile
+		p.mu.Unlock()
+		p.closeCircuit(context.WithoutCancel(ctx), tc)
+		return old.Err()
+	}
 	p.tc, p.lost = tc, time.Time{}
 	close(p.rebuilt)
 	p.rebuilt = make(chan struct{})
 	pay, sides := p.pay.handle, slices.Collect(maps.Values(p.sides))
+	p.c.mu.Lock()
+	delete(p.c.paid, old.ID)
+	p.c.paid[tc.ID] = p
+	p.c.mu.Unlock()
 	p.mu.Unlock()
+	p.c.budget.move(old.ID, tc.ID)
 	for _, side := range sides {
 		_ = p.c.Move(side, tc.ID) // it may be over
 	}
