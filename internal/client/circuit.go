@@ -178,7 +178,8 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	if err == nil {
 		err = p.wanted(ctx)
 	}
-	if err == nil {
+	opening := err == nil // who is to blame for the rest notBuilt knows
+	if opening {
 		err = p.attentive(ctx, func(ctx context.Context) error { return p.open(ctx, known) })
 	}
 	p.mu.Lock()
@@ -186,8 +187,8 @@ func (p *circuit) live(ctx context.Context, known bool) {
 	p.mu.Unlock()
 	close(p.ready)
 	if err != nil {
-		if !requested(err) && !errors.Is(err, errUnwanted) {
-			if p.pooled && !ours(err) {
+		if !nobodys(ctx, err) && !errors.Is(err, errUnwanted) {
+			if opening && p.pooled && !ours(err) {
 				p.c.noteFailed(p.terms.Relay)
 			}
 			p.c.failed(fmt.Errorf("circuit %s: %w", p.tor().ID, err))
@@ -196,6 +197,12 @@ func (p *circuit) live(ctx context.Context, known bool) {
 		return
 	}
 	p.serve(ctx)
+}
+
+// nobodys reports whether the end of a circuit is no relay's fault: somebody wanted it,
+// tor is gone, or we are.
+func nobodys(ctx context.Context, err error) bool {
+	return requested(err) || ctx.Err() != nil || errors.Is(err, tor.ErrCircuitGone) || errors.Is(err, tor.ErrNotConnected)
 }
 
 // ours reports whether a refusal has nothing to do with the relay.

@@ -30,7 +30,9 @@ func (c *Client) buildSpare(ctx context.Context, stable bool) (*circuit, error) 
 	}
 	p.lasting = chosen.Stable
 	if err := built(ctx, p.tor()); err != nil {
-		c.notBuilt(p)
+		if !nobodys(ctx, err) {
+			c.notBuilt(p)
+		}
 		return nil, fmt.Errorf("no paid circuit could be made: %w", err)
 	}
 	return p, nil
