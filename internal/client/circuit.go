@@ -20,7 +20,7 @@ import (
 type circuit struct {
 	c          *Client
 	path       []string
-	terms      policies.Terms
+	terms      policies.Terms // changed with mu held, by live alone, and no more when ready is closed
 	link       *gateway.Client
 	controller string
 	self       *SelfPaid     // the controller pays; nil: we do
@@ -139,7 +139,10 @@ func (c *Client) follow(tc *tor.Circuit, path []string, terms policies.Terms, ex
 
 // dial connects to the gateway of the circuit's last relay.
 func (p *circuit) dial(ctx context.Context) (net.Conn, error) {
-	return p.dialHop(ctx, len(p.path), tor.Gateway{Fingerprint: p.terms.Relay, Addr: p.terms.Gateway})
+	p.mu.Lock()
+	t := p.terms
+	p.mu.Unlock()
+	return p.dialHop(ctx, len(p.path), tor.Gateway{Fingerprint: t.Relay, Addr: t.Gateway})
 }
 
 // dialHop connects to a gateway through the circuit. A circuit that tor has lost is

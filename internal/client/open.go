@@ -68,6 +68,8 @@ func (p *circuit) take(ctx context.Context, t policies.Terms) error {
 	if err := p.c.acceptable(ctx, t, p.controller, p.self); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.terms = t
 	return nil
 }
