@@ -34,10 +34,14 @@ func (c *Client) atCap(err error) (free bool) {
 		return false
 	}
 	free = c.policy.Otherwise == policies.Free
+	now := c.cfg.Now()
 	c.mu.Lock()
 	news := c.cap == nil || c.cap.Reason != no.Reason
 	if news {
-		c.cap = &Cap{Since: c.cfg.Now(), Reason: no.Reason, Text: no.Error(), Free: free}
+		c.cap = &Cap{Since: now, Reason: no.Reason, Text: no.Error(), Free: free}
+	}
+	if news = news && (c.toldCap.Reason != no.Reason || now.Sub(c.toldCap.Since) >= capQuiet); news {
+		c.toldCap = Cap{Since: now, Reason: no.Reason}
 	}
 	c.mu.Unlock()
 	if !news {
@@ -57,6 +61,10 @@ const (
 	noHandle paystream.Handle = "0000000000000000"
 	noRelay  string           = "0000000000000000000000000000000000000000"
 )
+
+// capQuiet is for how long the same cap is told of no second time, however often it is
+// lifted meanwhile: at the end of a budget each payment that was held and comes back lifts it.
+const capQuiet = 10 * time.Minute
 
 // capLifted notes that circuits are paid for again.
 func (c *Client) capLifted() {

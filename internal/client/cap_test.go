@@ -27,8 +27,9 @@ func TestAtACapItIsSaidOnce(t *testing.T) {
 	} {
 		var logged []error
 		var told []paystream.Event
+		now := time.Now()
 		c := &Client{policy: policies.DefaultPayment(), cfg: Config{
-			Now: time.Now, Failed: func(err error) { logged = append(logged, err) },
+			Now: func() time.Time { return now }, Failed: func(err error) { logged = append(logged, err) },
 			Emit: func(e paystream.Event) { told = append(told, e) },
 		}}
 		c.policy.Otherwise = tc.otherwise
@@ -57,6 +58,15 @@ func TestAtACapItIsSaidOnce(t *testing.T) {
 		if _, is := c.AtCap(); is {
 			t.Error("the cap stays when circuits are paid again")
 		}
+		c.atCap(tc.err)
+		if _, is := c.AtCap(); !is || len(logged) != 1 {
+			t.Errorf("at once the same again: said %v, at a cap %v", logged, is)
+		}
+		now = now.Add(capQuiet)
+		if c.atCap(tc.err); len(logged) != 1 {
+			t.Error("it is said again while it lasts")
+		}
+		c.capLifted()
 		c.atCap(tc.err)
 		if len(logged) != 2 {
 			t.Error("the next time nothing is said")

@@ -65,6 +65,8 @@ type Client struct {
 	lately map[string]time.Time // exits that have failed a circuit of ours, and when
 	cap    *Cap                 // why apps are not paid for; nil while they are
 
+	toldCap Cap // the last cap that was told of, and when that was
+
 	pool    *pool[*circuit] // of the apps
 	history history
 	slow    slowTargets
