@@ -17,7 +17,7 @@ import (
 // circuit that its user name picks (circ=<id>), else through the circuit that its
 // isolation key has in the pool.
 func (c *Client) Connect(ctx context.Context, r socks.Request) (net.Conn, error) {
-	if strings.HasSuffix(strings.ToLower(r.Name), ".onion") {
+	if isOnion(r.Name) {
 		return c.connectOnion(ctx, r)
 	}
 	if c.native != nil {

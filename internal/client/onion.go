@@ -4,11 +4,18 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"strings"
 
 	"github.com/el-tor/tops/internal/socks"
 	"github.com/el-tor/tops/internal/tor"
 	"golang.org/x/net/proxy"
 )
+
+// isOnion reports whether a name is an onion service's, with or without the final dot
+// that any name may have.
+func isOnion(name string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(name, ".")), ".onion")
+}
 
 // connectOnion leaves a connection to an onion service to tor: no exit carries it,
 // and nobody is paid. The app's user name and password go along, so that tor keeps
@@ -18,6 +25,7 @@ func (c *Client) connectOnion(ctx context.Context, r socks.Request) (net.Conn, e
 	if r.User != "" {
 		auth = &proxy.Auth{User: r.User, Password: r.Password}
 	}
+	r.Name = strings.TrimSuffix(r.Name, ".") // tor may not know a service by a name with the dot
 	return c.throughTor(ctx, auth, r.Target())
 }
 
