@@ -47,7 +47,9 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))
 		s.tries++
 		switch r := s.next(); {
-		case r > s.terms.Rounds || !now.After(s.late(r)):
+		case !now.After(s.late(min(r, s.terms.Rounds))):
+		case r > s.terms.Rounds: // it is paid to its end, and would not end without an answer
+			p.applyLocked(s, payerDone, ReasonCompleted)
 		case s.state == payerLive: // a relay that does not answer is not worth waiting for any longer
 			p.applyLocked(s, payerStop, ReasonQuality)
 		case now.After(s.late(r).Add(max(s.terms.Grace, 30*time.Second))):

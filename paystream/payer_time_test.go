@@ -152,6 +152,29 @@ func TestPayerGivesUpACircuitThatIsGone(t *testing.T) {
 	})
 }
 
+// One that is paid to its end needs nobody's word for it: it ends also when its relay
+// answers no more.
+func TestPayerEndsAPaidOneWhoseRelayIsGone(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		w.start()
+		began := time.Now()
+		h := w.open()
+		w.at(began, 9*time.Minute+55*time.Second)
+		w.relay.locked(func() { w.relay.answer = func() error { return errors.New("connection reset") } })
+		if err := w.payer.Move(h, "8"); err != nil { // from now on it asks first
+			w.Fatal(err)
+		}
+		w.at(began, 10*time.Minute+14*time.Second)
+		if st := w.status(h); st.Status != paystream.StatusPaid {
+			w.Errorf("within the grace of its last round it is %s", st.Status)
+		}
+		w.at(began, 11*time.Minute)
+		w.want("COMPLETED COMPLETED")
+		w.wantSent(10_000, 9)
+		w.agree()
+	})
+}
+
 // The second pay stream is agreed on in the last round of the first, begins where
 // that ends, and pays like any other.
 func TestPayerContinues(t *testing.T) {
