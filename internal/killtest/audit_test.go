@@ -36,20 +36,23 @@ func (r *report) find(count *int, format string, args ...any) {
 // audit compares the books with what the nodes know.
 func (w *world) audit() (r report) {
 	w.Helper()
-	payer, err := ledger.OpenReader(w.Context(), filepath.Join(w.dir, "payer.db"))
-	if err != nil {
-		w.Fatal(err)
-	}
+	payer, payee := w.books("payer"), w.books("payee")
 	defer payer.Close()
-	payee, err := ledger.OpenReader(w.Context(), filepath.Join(w.dir, "payee.db"))
-	if err != nil {
-		w.Fatal(err)
-	}
 	defer payee.Close()
 	nodes := w.movements(&r)
 	w.auditPayer(&r, payer, nodes)
 	w.auditPayee(&r, payee, nodes)
 	return r
+}
+
+// books opens those of the payer or the payee, to be read.
+func (w *world) books(of string) *ledger.Ledger {
+	w.Helper()
+	books, err := ledger.OpenReader(w.Context(), filepath.Join(w.dir, of+".db"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return books
 }
 
 // movements is every payment from payer to payee that settled, by payment hash.
