@@ -18,7 +18,7 @@ import (
 )
 
 type cli struct {
-	Run       runCmd       `cmd:"" help:"Run the roles that a configuration names."`
+	Run       runCmd       `cmd:"" help:"Run the roles that a configuration names; where there is none at all, a control port in front of tor's."`
 	Status    statusCmd    `cmd:"" help:"Show what a running tops is doing."`
 	Relays    relaysCmd    `cmd:"" help:"List the relays that ask to be paid: price, terms, flags, bandwidth, own experience."`
 	Config    configCmd    `cmd:"" help:"Print, check and show the configuration."`

@@ -14,7 +14,7 @@ import (
 
 // policyCmd is about access profiles: what controllers may say and hear.
 type policyCmd struct {
-	Check   policyCheckCmd   `cmd:"" help:"Load access profiles and run the vectors beside them."`
+	Check   policyCheckCmd   `cmd:"" help:"Load access profiles, and try the commands of the .vectors file beside each: ALLOW or BLOCK, and a command, a line each."`
 	Explain policyExplainCmd `cmd:"" help:"Say what becomes of a command, and which rule decides."`
 	Learn   policyLearnCmd   `cmd:"" help:"Run a proxy that lets everything pass, and write the profile that would have sufficed."`
 }

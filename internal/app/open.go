@@ -26,7 +26,7 @@ import (
 // open opens the books and starts the roles.
 func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
-		return err
+		return fmt.Errorf("data_dir: %w", err)
 	}
 	if a.cfg.Client != nil || a.cfg.Relay != nil {
 		a.node = cln.NewClient(a.cfg.Lightning.RPC)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -196,11 +197,7 @@ func ask(ctx context.Context, c *config.Config, path string) ([]byte, error) {
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		var no *net.OpError // what http says around it is about a socket that nobody asked for
-		if errors.As(err, &no) {
-			err = no
-		}
-		return nil, fault.Mark(fault.NotRunning, fmt.Errorf("tops does not run with this configuration (start it by tops run, or name another with -c): %w", err))
+		return nil, notAnswered(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -208,4 +205,16 @@ func ask(ctx context.Context, c *config.Config, path string) ([]byte, error) {
 		return nil, fmt.Errorf("tops answers %s: %s", resp.Status, strings.TrimSpace(string(why)))
 	}
 	return io.ReadAll(resp.Body)
+}
+
+// notAnswered says why nobody answered at the status socket.
+func notAnswered(err error) error {
+	var no *net.OpError
+	if errors.As(err, &no) {
+		err = no // what http says around it is about a URL that nobody asked for
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("a running tops answers nobody but the user who runs it: %w", err)
+	}
+	return fault.Mark(fault.NotRunning, fmt.Errorf("tops does not run with this configuration (start it by tops run, or name another with -c): %w", err))
 }

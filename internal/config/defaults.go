@@ -8,10 +8,10 @@ import (
 	"github.com/el-tor/tops/policies"
 )
 
-// defaults has every default, those of both roles among them.
 // DefaultWebListen is where the status page is if nothing is said.
 const DefaultWebListen = "127.0.0.1:9180"
 
+// defaults has every default, those of both roles among them.
 func defaults() *Config {
 	return &Config{
 		DataDir: defaultDataDir(),
