@@ -41,8 +41,8 @@ func cut(raw []byte) (command, error) {
 	}
 	var data strings.Builder
 	for l := range strings.Lines(rest) {
-		l = strings.TrimRight(l, "\r\n")
-		if l == "." {
+		l = strings.TrimSuffix(strings.TrimSuffix(l, "\n"), "\r")
+		if l == "." { // ".\r\r\n" is no end to tor
 			break
 		}
 		data.WriteString(strings.TrimPrefix(l, "."))

@@ -17,7 +17,10 @@ func (g *Guard) awayFromControl(p *Profile, cmd command, v verdict) verdict {
 			again.data, cmd = cmd.data, again
 		}
 	}
-	targets := onionTargets(cmd)
+	targets, plain := onionTargets(cmd)
+	if !plain {
+		return p.refuse(v.pos, "%s refused: an onion service has a port, and then a port, an address or a socket", cmd.name)
+	}
 	if len(targets) == 0 {
 		return v
 	}
@@ -36,47 +39,74 @@ func (g *Guard) awayFromControl(p *Profile, cmd command, v verdict) verdict {
 // this one.
 func (g *Guard) isControl(target string, ports, paths map[string]bool) bool {
 	if path, ok := strings.CutPrefix(target, "unix:"); ok {
-		return paths[realPath(strings.Trim(path, `"`))]
+		return paths[realPath(path)]
 	}
-	host, port, err := net.SplitHostPort(target)
-	if err != nil || !ports[strings.TrimLeft(port, "0")] {
+	host, port, _ := net.SplitHostPort(target)
+	if !ports[strings.TrimLeft(port, "0")] {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
 	return err != nil || g.id.Local || ip.Unmap() != g.id.Addr.Addr().Unmap()
 }
 
-// onionTargets are where the onion services of a command lead.
-func onionTargets(cmd command) []string {
-	var out []string
-	add := func(key, val string) {
-		if strings.EqualFold(key, "HiddenServicePort") {
-			_, target := portTarget(strings.Join(strings.Fields(val), ","))
-			out = append(out, target)
+// onionTargets are where the onion services of a command lead; plain: there is no
+// target that tor may read in another way than we do.
+func onionTargets(cmd command) (out []string, plain bool) {
+	plain = true
+	add := func(val string) {
+		port, target := portTarget(val)
+		t, ok := plainTarget(port, target)
+		out, plain = append(out, t), plain && ok
+	}
+	option := func(key, val string) {
+		if abbreviates(key, "HiddenServicePort") && val != "" {
+			port, target, _ := strings.Cut(strings.TrimSpace(val), " ")
+			add(port + "," + strings.TrimSpace(target))
 		}
 	}
 	switch cmd.name {
 	case "ADD_ONION":
 		for _, w := range cmd.words() {
 			if k, v, ok := strings.Cut(w, "="); ok && strings.EqualFold(k, "Port") {
-				_, target := portTarget(v)
-				out = append(out, target)
+				add(v)
 			}
 		}
 	case "SETCONF", "RESETCONF":
 		list, _ := settings(cmd.args)
 		for _, s := range list {
-			add(s.key, s.value)
+			option(s.key, s.value)
 		}
 	case "LOADCONF":
 		list, _ := torrcWords(cmd.data)
 		for _, s := range list {
 			k, v, _ := strings.Cut(s, "=")
-			add(k, v)
+			option(k, v)
 		}
 	}
-	return out
+	return out, plain
 }
+
+// abbreviates reports whether tor may take a key for an option: it does so with what
+// the name begins with.
+func abbreviates(key, option string) bool {
+	return len(key) <= len(option) && strings.EqualFold(key, option[:len(key)])
+}
+
+// plainTarget undoes the quotes of a target and reports whether it is one that can
+// be read in one way.
+func plainTarget(port, target string) (string, bool) {
+	if path, ok := strings.CutPrefix(target, "unix:"); ok {
+		rest := ""
+		if strings.HasPrefix(path, `"`) {
+			path, rest, _ = controlspec.Unquote(path)
+		}
+		return "unix:" + path, isNumber(port) && rest == "" && filepath.IsAbs(path)
+	}
+	_, to, err := net.SplitHostPort(target)
+	return target, isNumber(port) && isNumber(to) && err == nil
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // controlPorts are the ports and sockets of control ports: tor's by default and
 // as it listens now, and the one that the controller came by.

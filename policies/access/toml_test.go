@@ -70,6 +70,8 @@ func TestOwnFormCommands(t *testing.T) {
 		{"+LOADCONF\r\nSocksPort 1 \\\r\nControlPort 2\r\n.", no("LOADCONF refused: lines of a configuration that continue, or include a file, are refused")},
 		{"+LOADCONF\r\n%include /etc/passwd\r\n.", no("LOADCONF refused: lines of a configuration that continue, or include a file, are refused")},
 		{"+LOADCONF\r\nSocksPort " + strings.Repeat("1", 64) + "\r\n.", no("LOADCONF refused: its data block has more than 64 bytes")},
+		{"+LOADCONF\r\nSocksPort \"9050\" # a comment\r\nSocksPort#1\r\n.", ""},
+		{"+LOADCONF\r\nSocksPort 9050\r\n.\r\r\nControlPort 9050\r\n.", no(`LOADCONF refused: "ControlPort" is not allowed`)}, // no end to tor
 		{"LOADCONF", no("LOADCONF refused: with or without a data block, not so")},
 		{"+GETINFO version\r\n.", no("GETINFO refused: with or without a data block, not so")},
 		{"SETEVENTS STREAM warn NOTICE", "SETEVENTS STREAM NOTICE"},
@@ -142,10 +144,22 @@ func TestCircuitLimit(t *testing.T) {
 	}
 }
 
+// A limit counts the same command as often as it is said.
+func TestPaidCircuitLimit(t *testing.T) {
+	g := admit(t, open(t, ".toml", "[match]\nhosts = [\"10.0.0.0/8\"]\n[commands]\nEXTENDPAIDCIRCUIT = true\n[limits]\ncircuits = 2\n"), remote)
+	for id := range 3 {
+		got := say(g, "EXTENDPAIDCIRCUIT 0 a,b")
+		if refused := strings.HasPrefix(got, "510 "); refused != (id == 2) {
+			t.Errorf("circuit %d: %s", id+1, got)
+		}
+		g.Built(fmt.Sprint(id + 1))
+	}
+}
+
 func TestNoControlPortAsOnionService(t *testing.T) {
-	p := open(t, ".toml", own)
+	p := open(t, ".toml", "[match]\nhosts = [\"10.0.0.0/8\"]\n[commands]\nADD_ONION = true\nSETCONF = true\nLOADCONF = true\n")
 	ask := func(string) (controlspec.Reply, error) {
-		return controlspec.ParseReply([]byte("250-net/listeners/control=\"127.0.0.1:7777\" \"unix:/run/other/control\"\r\n250 OK\r\n"))
+		return controlspec.ParseReply([]byte("250-net/listeners/control=\"127.0.0.1:7777\" \"unix:/run/other/control\" \"unix:/run/a b/control\"\r\n250 OK\r\n"))
 	}
 	id := remote
 	id.Listener = "10.0.0.1:8888"
@@ -165,6 +179,28 @@ func TestNoControlPortAsOnionService(t *testing.T) {
 		`SETCONF HiddenServicePort="80 127.0.0.1:8080"`:           true,
 		"+LOADCONF\r\nHiddenServicePort 80 127.0.0.1:9151\r\n.":   false,
 		"+LOADCONF\r\nHiddenServicePort 80 127.0.0.1:8080\r\n.":   true,
+
+		// tor 0.4.9 takes these too.
+		"ADD_ONION NEW:BEST Port=9051,127.0.0.1":                           false, // at the service's own port
+		"ADD_ONION NEW:BEST Port=9051,[::1]":                               false,
+		"ADD_ONION NEW:BEST Port=9051,::1":                                 false,
+		"ADD_ONION NEW:BEST Port=9051,":                                    false,
+		"ADD_ONION NEW:BEST Port=25,10.0.0.8":                              true,
+		"ADD_ONION NEW:BEST Port=+9051":                                    false,
+		"ADD_ONION NEW:BEST Port=25,+9051":                                 false,
+		"ADD_ONION NEW:BEST Port=25,127.0.0.1:+9051":                       false,
+		"ADD_ONION NEW:BEST Port=,25,9051":                                 false,
+		`SETCONF HiddenServicePort="80 unix:\"/run/other/contro\\154\""`:   false,
+		`SETCONF HiddenServicePort="80 unix:\"/run/a b/control\""`:         false,
+		`SETCONF HiddenServicePort="80 unix:\"/run/mail/socket\""`:         true,
+		`SETCONF HiddenServicePor="80 127.0.0.1:9051"`:                     false, // an abbreviation
+		"+LOADCONF\r\nHiddenServicePor 80 127.0.0.1:9051\r\n.":             false,
+		"+LOADCONF\r\nHiddenServicePort \"80 127.0.0.1:9051\"\r\n.":        false,
+		"+LOADCONF\r\nHiddenServicePort \"80 127.0.0.1:905\\061\"\r\n.":    false,
+		"+LOADCONF\r\nHiddenServicePort \"80 127.0.0.1:9051\\0x\"\r\n.":    false, // ends at the NUL
+		"+LOADCONF\r\nHiddenServicePort 80 127.0.0.1:9051 # mail\r\n.":     false,
+		"+LOADCONF\r\nHiddenServicePort 80 127.0.0.1:8080 # mail\r\n.":     true,
+		"+LOADCONF\r\nHiddenServicePort \"80 127.0.0.1:8080\" # mail\r\n.": true,
 	} {
 		_, _, err := admit(t, p, id).Command([]byte(cmd+"\r\n"), ask)
 		if (err == nil) != ok {

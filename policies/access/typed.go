@@ -2,6 +2,8 @@ package access
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"strings"
 
 	"github.com/el-tor/tops/controlspec"
@@ -53,22 +55,30 @@ func onionWords(args []string) []string {
 	return out
 }
 
-// portTarget completes a port of an onion service: 80 is 80,127.0.0.1:80 and
-// 80,8080 is 80,127.0.0.1:8080.
+// portTarget completes a port of an onion service: 80 is 80,127.0.0.1:80, 80,8080 is
+// 80,127.0.0.1:8080, and an address without a port is at that of the service.
 func portTarget(val string) (port, target string) {
-	port, target, ok := strings.Cut(val, ",")
-	if !ok {
+	port, target, _ = strings.Cut(val, ",")
+	if target == "" {
 		target = port
 	}
-	if strings.Trim(target, "0123456789") == "" {
+	host := strings.TrimSuffix(strings.TrimPrefix(target, "["), "]")
+	switch _, err := netip.ParseAddr(host); {
+	case isNumber(target):
 		target = "127.0.0.1:" + target
+	case err == nil || strings.Contains(target, ".") && !strings.ContainsAny(target, ":/"):
+		target = net.JoinHostPort(host, port)
 	}
 	return port, target
 }
 
-var errTorrc = errors.New("lines of a configuration that continue, or include a file, are refused")
+var (
+	errTorrc  = errors.New("lines of a configuration that continue, or include a file, are refused")
+	errQuotes = errors.New("malformed quoted string")
+)
 
-// torrcWords reads a configuration file: OPTION=value for each line.
+// torrcWords reads a configuration file: OPTION=value for each line, without quotes
+// and comments.
 func torrcWords(data string) ([]string, error) {
 	var out []string
 	for line := range strings.Lines(data) {
@@ -79,8 +89,23 @@ func torrcWords(data string) ([]string, error) {
 		if line[0] == '%' || strings.HasSuffix(line, `\`) || strings.ContainsAny(line, "\r\v\f\x00") {
 			return nil, errTorrc
 		}
-		key := word(line)
-		val := strings.Trim(line[len(key):], " \t")
+		key, val := line, ""
+		if n := strings.IndexAny(line, " \t#"); n >= 0 {
+			key, val = line[:n], strings.TrimLeft(line[n:], " \t")
+		}
+		rest := ""
+		if strings.HasPrefix(val, `"`) {
+			var err error
+			if val, rest, err = controlspec.Unquote(val); err != nil || strings.Contains(val, "\x00") {
+				return nil, errQuotes
+			}
+		} else {
+			val, _, _ = strings.Cut(val, "#")
+			val = strings.TrimRight(val, " \t")
+		}
+		if rest = strings.TrimLeft(rest, " \t"); rest != "" && rest[0] != '#' {
+			return nil, errQuotes
+		}
 		out = append(out, strings.TrimLeft(key, "+/")+"="+val)
 	}
 	return out, nil

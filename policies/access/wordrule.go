@@ -163,7 +163,7 @@ func (r *wordRule) judge(g *Guard, cmd command) (verdict, bool, string) {
 	if r.redact {
 		v.reply = then(v.reply, redactLine)
 	}
-	v.fixed = v.fixed && v.reply == nil && gram != onion
+	v.fixed = v.fixed && v.reply == nil && gram != onion && gram != block
 	return v, true, ""
 }
 
