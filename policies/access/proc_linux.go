@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,24 +57,35 @@ type socket struct {
 var errNoSocket = errors.New("no such socket on this machine")
 
 // socketOf finds the socket at local whose peer is remote; a remote that is not
-// valid matches any.
+// valid matches any. Sockets with other peers may have the same port and another
+// owner: then it is nobody's.
 func socketOf(local, remote netip.AddrPort) (socket, error) {
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		s, err := findSocket(file, local, remote)
-		if err == nil || !errors.Is(err, errNoSocket) && !errors.Is(err, os.ErrNotExist) {
-			return s, err
-		}
-	}
-	return socket{}, fmt.Errorf("%s: %w", local, errNoSocket)
+	return socketIn(local, remote, "/proc/net/tcp", "/proc/net/tcp6")
 }
 
-func findSocket(file string, local, remote netip.AddrPort) (socket, error) {
+func socketIn(local, remote netip.AddrPort, tables ...string) (socket, error) {
+	var all []socket
+	for _, file := range tables {
+		list, err := findSockets(file, local, remote)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return socket{}, err
+		}
+		all = append(all, list...)
+	}
+	if len(all) == 0 || slices.ContainsFunc(all, func(s socket) bool { return s.uid != all[0].uid }) {
+		return socket{}, fmt.Errorf("%s: %w", local, errNoSocket)
+	}
+	return all[0], nil
+}
+
+func findSockets(file string, local, remote netip.AddrPort) (all []socket, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return socket{}, err
+		return nil, err
 	}
 	defer f.Close()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
 		w := strings.Fields(sc.Text())
 		if len(w) < 10 || !same(w[1], local) || remote.IsValid() && !same(w[2], remote) {
 			continue
@@ -81,10 +93,10 @@ func findSocket(file string, local, remote netip.AddrPort) (socket, error) {
 		uid, err1 := strconv.ParseUint(w[7], 10, 32)
 		inode, err2 := strconv.ParseUint(w[9], 10, 64)
 		if err1 == nil && err2 == nil && inode != 0 { // 0: closed already
-			return socket{uint32(uid), inode}, nil
+			all = append(all, socket{uint32(uid), inode})
 		}
 	}
-	return socket{}, errNoSocket
+	return all, sc.Err()
 }
 
 // same compares an address as /proc/net/tcp writes it, 0100007F:1F90.
