@@ -14,9 +14,9 @@ const own = `profile = "mail"
 hosts = ["10.0.0.0/8"]
 [commands]
 GETINFO = { words = ["version", "status/*", "*-status"], whose = "own" }
-SETCONF = ["DisableNetwork=0", "Bridge=*", "HiddenServicePort=*", "Sandbox"]
+SETCONF = ["DisableNetwork=0", "Bridge=*", "HiddenServicePort=*", "Sandbox", "DataDirectory=/var/Tor"]
 SIGNAL = ["NEWNYM"]
-ADD_ONION = { words = ["NEW:*", "Flags=DiscardPK", "Flags=Detach", "Port=25,*", "ED25519-V3:*"], redact = true }
+ADD_ONION = { words = ["NEW:*", "Flags=DiscardPK", "Flags=Detach", "Port=25,*", "Port=26,unix:/run/Mail/*", "ED25519-V3:*"], redact = true }
 DEL_ONION = "own"
 EXTENDCIRCUIT = "own"
 CLOSECIRCUIT = "own"
@@ -49,11 +49,15 @@ func TestOwnFormCommands(t *testing.T) {
 		{"SETCONF DisableNetwork=1", no(`SETCONF refused: "DisableNetwork" is not allowed`)},
 		{"SETCONF DisableNetwork", no(`SETCONF refused: "DisableNetwork" is not allowed`)},
 		{"SETCONF Sandbox", ""},
+		{"SETCONF datadirectory=/var/Tor", ""},
+		{"SETCONF DataDirectory=/var/tor", no(`SETCONF refused: "DataDirectory" is not allowed`)},
 		{"SETCONF Sandbox=1", no(`SETCONF refused: "Sandbox" is not allowed`)},
 		{"SIGNAL newnym", ""},
 		{"SIGNAL HALT", no(`SIGNAL refused: "HALT" is not allowed`)},
 		{"ADD_ONION NEW:BEST Flags=DiscardPK,Detach Port=25,127.0.0.1:25", ""},
 		{"ADD_ONION NEW:BEST Port=25", ""},
+		{"ADD_ONION new:BEST port=26,unix:/run/Mail/in", ""},
+		{"ADD_ONION NEW:BEST Port=26,unix:/run/mail/in", no(`ADD_ONION refused: "Port=26,unix:/run/mail/in" is not allowed`)},
 		{"ADD_ONION NEW:BEST Flags=DiscardPK,NonAnonymous Port=25", no(`ADD_ONION refused: "Flags=NonAnonymous" is not allowed`)},
 		{"ADD_ONION NEW:BEST Port=80", no(`ADD_ONION refused: "Port=80,127.0.0.1:80" is not allowed`)},
 		{"ADD_ONION RSA1024:c2VjcmV0 Port=25", no(`ADD_ONION refused: "RSA1024:..." is not allowed`)},

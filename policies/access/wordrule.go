@@ -31,7 +31,7 @@ type words struct {
 	all   bool
 	exact map[string]bool
 	globs []*regexp.Regexp
-	fold  map[string]bool // exact, in lower case
+	fold  map[string]bool // exact, folded
 	spans []span
 }
 
@@ -66,21 +66,36 @@ func newWords(list []string) (words, error) {
 		case s == "*":
 			w.all = true
 		case strings.Contains(s, "*"):
-			expr := strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, `.*`)
-			w.globs = append(w.globs, regexp.MustCompile(`(?is)\A`+expr+`\z`))
+			name, path := cutPath(strings.ReplaceAll(regexp.QuoteMeta(s), `\*`, `.*`))
+			w.globs = append(w.globs, regexp.MustCompile(`(?s)\A(?i:`+name+`)`+path+`\z`))
 		default:
-			w.exact[s], w.fold[strings.ToLower(s)] = true, true
+			w.exact[s], w.fold[folded(s)] = true, true
 		}
 	}
 	return w, nil
 }
 
 // match takes a word in any case, as tor does with names of options, signals
-// and flags. A GETINFO key in another case than its own is unknown to tor.
+// and flags, but for what begins with a slash: a file's path, or the rest of a
+// GETINFO key.
 func (w words) match(s string) bool {
-	return w.all || w.exact[s] || w.fold[strings.ToLower(s)] ||
+	return w.all || w.exact[s] || w.fold[folded(s)] ||
 		slices.ContainsFunc(w.spans, func(r span) bool { return r.match(s) }) ||
 		slices.ContainsFunc(w.globs, func(re *regexp.Regexp) bool { return re.MatchString(s) })
+}
+
+func folded(s string) string {
+	name, path := cutPath(s)
+	return strings.ToLower(name) + path
+}
+
+// cutPath cuts a word before its first slash.
+func cutPath(s string) (name, path string) {
+	n := strings.IndexByte(s, '/')
+	if n < 0 {
+		n = len(s)
+	}
+	return s[:n], s[n:]
 }
 
 // grammar is how the arguments of a command are read.
