@@ -75,11 +75,16 @@ func (d *downstream) post(b []byte) bool {
 	return true
 }
 
+// put queues an answer.
+func (d *downstream) put(b []byte) {
+	d.qmu.Lock()
+	defer d.qmu.Unlock()
+	d.queue = append(d.queue, b...)
+}
+
 // say writes b behind what is queued, now or with tor's next bytes.
 func (d *downstream) say(b []byte) error {
-	d.qmu.Lock()
-	d.queue = append(d.queue, b...)
-	d.qmu.Unlock()
+	d.put(b)
 	return d.flush()
 }
 

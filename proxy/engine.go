@@ -20,8 +20,8 @@ type Engine interface {
 	// block. ok false: no such key.
 	Info(ctx context.Context, key string) (value string, ok bool, err error)
 
-	// Subscribe has f called with every PAYSTREAM event until cancel, which
-	// returns when no call is under way. f does not block.
+	// Subscribe has f called with every PAYSTREAM event until cancel, which need not
+	// wait for a call that is under way. f does not block.
 	Subscribe(f func(controlspec.PayStreamEvent)) (cancel func())
 }
 

@@ -19,6 +19,8 @@ type engine struct {
 	next     int                                             // guarded by mu
 	conf     map[string]string                               // guarded by mu
 	extend   func(context.Context, []string) (string, error) // nil: "7"
+
+	beginning, ending func(f func(controlspec.PayStreamEvent)) // of a subscription; nil: nothing
 }
 
 func newEngine() *engine {
@@ -67,7 +69,16 @@ func (e *engine) Info(_ context.Context, key string) (string, bool, error) {
 }
 
 func (e *engine) Subscribe(f func(controlspec.PayStreamEvent)) func() {
-	return add(e, e.subs, f)
+	if e.beginning != nil {
+		e.beginning(f)
+	}
+	cancel := add(e, e.subs, f)
+	return func() {
+		cancel()
+		if e.ending != nil {
+			e.ending(f)
+		}
+	}
 }
 
 func (e *engine) SubscribeReceived(f func(controlspec.ReceivedEvent)) func() {

@@ -13,8 +13,8 @@ type subscription struct {
 	session *session
 
 	mu      sync.Mutex
-	cancels map[string]func() // guarded by mu: by event name
-	wake    chan struct{}     // guarded by mu; nil: no goroutine yet
+	cancels map[string]func() // guarded by mu: by the names of events that are heard
+	wake    chan struct{}     // guarded by mu; nil: no goroutine
 	done    sync.WaitGroup
 }
 
@@ -24,52 +24,64 @@ func (u *subscription) any() bool {
 	return len(u.cancels) > 0
 }
 
-// set replaces the list of names.
-func (u *subscription) set(names []string) {
+// set replaces the list of names, and answers that with reply: behind what the old
+// list had heard, before what the new one hears.
+func (u *subscription) set(names []string, reply []byte) error {
 	want := make(map[string]bool)
 	for _, n := range names {
 		want[strings.ToUpper(n)] = true
 	}
-	for name, cancel := range u.drop(want) {
+	for _, cancel := range u.drop(want) {
 		cancel()
-		delete(want, name)
 	}
-	e := u.session.srv.Engine
+	out := &u.session.out
+	out.put(reply)
 	for name := range want {
-		if u.has(name) {
-			continue
+		if u.begin(name) {
+			u.keep(name, u.subscribe(name))
 		}
-		cancel := func() {}
-		switch name {
-		case controlspec.EventPayStream:
-			cancel = e.Subscribe(func(ev controlspec.PayStreamEvent) { u.post(name, ev.Marshal()) })
-		case controlspec.EventReceived:
-			if r, ok := e.(Receiver); ok {
-				cancel = r.SubscribeReceived(func(ev controlspec.ReceivedEvent) { u.post(name, ev.Marshal()) })
-			}
-		}
-		u.mu.Lock()
-		if u.cancels == nil {
-			u.cancels = make(map[string]func())
-		}
-		u.cancels[name] = cancel
-		if u.wake == nil {
-			u.wake = make(chan struct{}, 1)
-			wake := u.wake
-			u.done.Go(func() { u.write(wake) })
-		}
-		u.mu.Unlock()
 	}
+	return out.flush()
 }
 
-func (u *subscription) has(name string) bool {
+// begin has events of a name heard, if they are not yet.
+func (u *subscription) begin(name string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.cancels[name] != nil
+	if u.cancels[name] != nil {
+		return false
+	}
+	if u.wake == nil {
+		u.cancels = make(map[string]func())
+		u.wake = make(chan struct{}, 1)
+		wake := u.wake
+		u.done.Go(func() { u.write(wake) })
+	}
+	u.cancels[name] = func() {}
+	return true
 }
 
-// drop takes out the subscriptions that are not wanted. They are cancelled
-// without the lock, since cancel waits for post.
+func (u *subscription) keep(name string, cancel func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cancels[name] = cancel
+}
+
+func (u *subscription) subscribe(name string) (cancel func()) {
+	e := u.session.srv.Engine
+	switch name {
+	case controlspec.EventPayStream:
+		return e.Subscribe(func(ev controlspec.PayStreamEvent) { u.post(name, ev.Marshal()) })
+	case controlspec.EventReceived:
+		if r, ok := e.(Receiver); ok {
+			return r.SubscribeReceived(func(ev controlspec.ReceivedEvent) { u.post(name, ev.Marshal()) })
+		}
+	}
+	return func() {}
+}
+
+// drop takes out the subscriptions that are not wanted: nothing of them is heard any
+// more. They are cancelled without the lock, which post takes.
 func (u *subscription) drop(want map[string]bool) map[string]func() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -89,16 +101,18 @@ func (u *subscription) post(name, text string) {
 	if s.guard != nil && !s.guard.Hears(name) { // any more
 		return
 	}
-	if !s.out.post(controlspec.AppendLine(nil, 650, ' ', text)) {
-		s.client.Close()
-		s.srv.report(s.ctl, errStalled)
-		return
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	select {
-	case u.wake <- struct{}{}:
-	default: // awake already, or nil: set is about to start it
+	switch {
+	case u.cancels[name] == nil: // dropped
+	case !s.out.post(controlspec.AppendLine(nil, 650, ' ', text)):
+		s.client.Close()
+		s.srv.report(s.ctl, errStalled)
+	default:
+		select {
+		case u.wake <- struct{}{}:
+		default: // awake already
+		}
 	}
 }
 

@@ -99,11 +99,10 @@ func (s *session) setEvents(ours, rest []string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.out.say(raw); err != nil || !rep.OK() {
-		return err
+	if !rep.OK() {
+		return s.out.say(raw)
 	}
-	s.subs.set(ours)
-	return nil
+	return s.subs.set(ours, raw)
 }
 
 // useFeature keeps PAYMENT_TERMS here and gives tor the rest.

@@ -197,7 +197,6 @@ func TestPayStreamEvents(t *testing.T) {
 	deaf.ask("AUTHENTICATE", "250 OK\r\n")
 	c.ask("AUTHENTICATE", "250 OK\r\n")
 	c.ask("SETEVENTS PAYSTREAM PAYMENT_ID_HASH_RECEIVED", "250 OK\r\n")
-	c.ask("GETINFO x", "250-x=tor's\r\n250 OK\r\n") // by now set is done
 	e.emit(event)
 	c.want(eventLine)
 	for _, s := range []controlspec.PayStreamStatus{"TERMS", "INTENT", "FREE", "DUE", "PAYING", "PAID", "HELD", "LATE", "REFUSED", "COMPLETED", "CLOSED"} {
@@ -234,13 +233,28 @@ func TestPayStreamEvents(t *testing.T) {
 	c.want("650 PAYMENT_ID_HASH_RECEIVED HANDLE=ebf064b1c7877810 ROUNDS=10\r\n")
 
 	c.ask("SETEVENTS CIRC", "250 OK\r\n")
-	c.ask("GETINFO x", "250-x=tor's\r\n250 OK\r\n")
 	if n := e.emit(event); n != 0 {
 		t.Errorf("%d subscribers after SETEVENTS without PAYSTREAM", n)
 	}
 	c.ask("GETINFO x", "250-x=tor's\r\n250 OK\r\n")
 	deaf.send("QUIT\r\n")
 	deaf.r.ReadString('Q') // all that it heard
+}
+
+// The answer to SETEVENTS stands where the list changes: what was heard by the old
+// one comes before it, what is heard by the new one behind it, and nothing is lost.
+func TestSetEventsIsAnsweredInItsPlace(t *testing.T) {
+	tor := startFakeTor(t, ok)
+	e := newEngine()
+	e.beginning = func(f func(controlspec.PayStreamEvent)) { f(event) }
+	e.ending = e.beginning
+	c := dial(t, serve(t, with(tor.addr, e)))
+	c.ask("AUTHENTICATE", "250 OK\r\n")
+	for range 100 {
+		c.ask("SETEVENTS PAYSTREAM CIRC", "250 OK\r\n"+eventLine)
+		c.ask("SETEVENTS CIRC", "250 OK\r\n")
+	}
+	c.ask("GETINFO x", "250-x=tor's\r\n250 OK\r\n")
 }
 
 func TestCircuitTerms(t *testing.T) {
