@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -22,7 +21,7 @@ const benchBytes = 128 << 20
 func BenchmarkTunnel(b *testing.B) {
 	w := newWorld(b, nil)
 	w.open(b)
-	go source(w.target)
+	go each(w.target, source)
 	plain := splice(b, w.target.Addr().String())
 	through := func() (net.Conn, error) { return w.client.Connect(b.Context(), w.hash, "example.com:443") }
 	beside := func() (net.Conn, error) { return net.Dial("tcp", plain) }
@@ -46,7 +45,7 @@ func BenchmarkTunnel(b *testing.B) {
 func BenchmarkConnect(b *testing.B) {
 	w := newWorld(b, func(c *gateway.Config) { c.PayStreamRate = 1e9 })
 	w.open(b)
-	go echoOne(w.target)
+	go each(w.target, func(c net.Conn) { io.CopyN(c, c, 1) })
 	plain := splice(b, w.target.Addr().String())
 	var ours, theirs time.Duration
 	for b.Loop() {
@@ -126,7 +125,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 func BenchmarkStop(b *testing.B) {
 	const tunnels = 50
 	w := newWorld(b, func(c *gateway.Config) { c.PayStreamRate = 1e9 })
-	go pulse(w.target)
+	go each(w.target, pulse)
 	var worst time.Duration
 	for b.Loop() {
 		pre := paystream.NewPreimage()
@@ -170,83 +169,42 @@ func BenchmarkIntents(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "intents/s")
 }
 
-// source sends benchBytes to everybody.
-func source(ln *net.TCPListener) {
+// source sends benchBytes.
+func source(c net.Conn) {
 	buf := make([]byte, 1<<20)
-	for {
-		c, err := ln.Accept()
-		if err != nil {
+	for range benchBytes / len(buf) {
+		if _, err := c.Write(buf); err != nil {
 			return
 		}
-		go func() {
-			defer c.Close()
-			for range benchBytes / len(buf) {
-				if _, err := c.Write(buf); err != nil {
-					return
-				}
-			}
-		}()
 	}
 }
 
-// pulse sends everybody a little every millisecond.
-func pulse(ln *net.TCPListener) {
+// pulse sends a little every millisecond.
+func pulse(c net.Conn) {
 	buf := make([]byte, 4<<10)
 	for {
-		c, err := ln.Accept()
-		if err != nil {
+		if _, err := c.Write(buf); err != nil {
 			return
 		}
-		go func() {
-			defer c.Close()
-			for {
-				if _, err := c.Write(buf); err != nil {
-					return
-				}
-				time.Sleep(time.Millisecond)
-			}
-		}()
-	}
-}
-
-// echoOne answers one byte with one byte.
-func echoOne(ln *net.TCPListener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer c.Close()
-			io.CopyN(c, c, 1)
-		}()
+		time.Sleep(time.Millisecond)
 	}
 }
 
 // splice is a proxy to one address that counts nothing and allows everything.
 func splice(b *testing.B, to string) string {
 	ln := listen(b)
-	go func() {
-		for {
-			near, err := ln.AcceptTCP()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer near.Close()
-				far, err := new(net.Dialer).DialContext(context.Background(), "tcp", to)
-				if err != nil {
-					return
-				}
-				defer far.Close()
-				go func() {
-					io.Copy(far, near)
-					far.(*net.TCPConn).CloseWrite()
-				}()
-				io.Copy(near, far)
-			}()
+	go each(ln, func(near net.Conn) {
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
+		defer far.Close()
+		go func() {
+			io.Copy(far, near)
+			far.(*net.TCPConn).CloseWrite()
+		}()
+		io.Copy(near, far)
+	})
 	return ln.Addr().String()
 }
 

@@ -91,23 +91,16 @@ func nameServer(t testing.TB, before func(answer []byte) [][]byte, reply func(dn
 			}()
 		}
 	}()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
+	go each(ln, func(c net.Conn) {
+		var length [2]byte
+		if _, err := io.ReadFull(c, length[:]); err == nil {
+			query := make([]byte, binary.BigEndian.Uint16(length[:]))
+			if _, err := io.ReadFull(c, query); err == nil {
+				b := z.answer(query)
+				c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
 			}
-			var length [2]byte
-			if _, err := io.ReadFull(c, length[:]); err == nil {
-				query := make([]byte, binary.BigEndian.Uint16(length[:]))
-				if _, err := io.ReadFull(c, query); err == nil {
-					b := z.answer(query)
-					c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
-				}
-			}
-			c.Close()
 		}
-	}()
+	})
 	return at, z
 }
 

@@ -18,7 +18,7 @@ import (
 func TestFairnessBetweenPayStreams(t *testing.T) {
 	const payStreams, uplink = 50, 8_000_000
 	w := newWorld(t, func(c *gateway.Config) { c.Uplink, c.PayStreamRate = uplink, 1e6 })
-	go sendForEver(w.target)
+	go each(w.target, sendForEver)
 	var (
 		all     sync.WaitGroup
 		mu      sync.Mutex
@@ -84,7 +84,7 @@ func TestFairnessBetweenPayStreams(t *testing.T) {
 func TestNewcomersShareOnePart(t *testing.T) {
 	const riders, uplink = 20, 2_000_000
 	w := newWorld(t, func(c *gateway.Config) { c.Uplink = uplink })
-	go sendForEver(w.target)
+	go each(w.target, sendForEver)
 	w.payee.free = testTerms.FreeBytes
 	var readers sync.WaitGroup
 	t.Cleanup(readers.Wait) // after all are closed
@@ -128,21 +128,12 @@ func TestNewcomersShareOnePart(t *testing.T) {
 // onlyReader hides what else a connection could do.
 type onlyReader struct{ io.Reader }
 
-func sendForEver(ln *net.TCPListener) {
+func sendForEver(c net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
-		c, err := ln.Accept()
-		if err != nil {
+		if _, err := c.Write(buf); err != nil {
 			return
 		}
-		go func() {
-			defer c.Close()
-			for {
-				if _, err := c.Write(buf); err != nil {
-					return
-				}
-			}
-		}()
 	}
 }
 

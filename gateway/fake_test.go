@@ -210,6 +210,20 @@ func listen(t testing.TB) *net.TCPListener {
 	return ln.(*net.TCPListener)
 }
 
+// each handles every connection.
+func each(ln net.Listener, handle func(net.Conn)) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			handle(c)
+		}()
+	}
+}
+
 func (w *world) open(t testing.TB) paystream.Answer {
 	t.Helper()
 	a, err := w.client.Open(t.Context(), w.intent)

@@ -222,7 +222,7 @@ func heap() uint64 {
 func TestFloodOfIntents(t *testing.T) {
 	const senders, silent, length = 16, 700, 5 * time.Second
 	r := newRelay(t, 3*time.Second)
-	go echoAll(r.target)
+	go each(r.target, func(c net.Conn) { io.Copy(c, c) })
 	var payers []*honest
 	for range 5 {
 		payers = append(payers, r.honest(t))
@@ -284,27 +284,13 @@ func after(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// echoAll sends everybody back what he says.
-func echoAll(ln *net.TCPListener) {
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer c.Close()
-			io.Copy(c, c)
-		}()
-	}
-}
-
 // BenchmarkConnectUnderFlood is how long a tunnel takes to be there, without and
 // with a flood of intents beside it. The flood is in the same process: it takes as
 // much of the processors as the gateway does.
 func BenchmarkConnectUnderFlood(b *testing.B) {
 	const tunnels = 500
 	r := newRelay(b, time.Minute)
-	go echoAll(r.target)
+	go each(r.target, func(c net.Conn) { io.Copy(c, c) })
 	h := r.honest(b)
 	p99 := func() float64 {
 		var took []time.Duration

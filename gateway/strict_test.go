@@ -138,17 +138,10 @@ func TestRefusalBeforeAPipelinedTunnel(t *testing.T) {
 // liar is a relay that answers every request with the same bytes.
 func liar(t *testing.T, answer string) *gateway.Client {
 	ln := listen(t)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			conn.Read(make([]byte, 4096))
-			io.WriteString(conn, answer)
-			conn.Close()
-		}
-	}()
+	go each(ln, func(conn net.Conn) {
+		conn.Read(make([]byte, 4096))
+		io.WriteString(conn, answer)
+	})
 	c := gateway.NewClient(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", ln.Addr().String())
 	})

@@ -18,7 +18,7 @@ import (
 func TestNothingIsServedUnpaid(t *testing.T) {
 	const interval, conns = time.Second, 20
 	r := newRelay(t, interval)
-	go sendForEver(r.target)
+	go each(r.target, sendForEver)
 	client := gateway.NewClient(r.dial)
 	defer client.Close()
 	pre := paystream.NewPreimage()
