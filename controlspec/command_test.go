@@ -9,7 +9,6 @@ import (
 	"testing/iotest"
 
 	"github.com/el-tor/tops/controlspec"
-	"github.com/google/go-cmp/cmp"
 )
 
 const commands = "PROTOCOLINFO 1\r\nauthenticate\n" +
@@ -28,28 +27,9 @@ func TestReadCommand(t *testing.T) {
 		{Args: "GETINFO x"},
 		{Name: "QUIT"},
 	}
-	for name, in := range map[string]io.Reader{
-		"whole":        strings.NewReader(commands),
-		"byte by byte": iotest.OneByteReader(strings.NewReader(commands)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := controlspec.NewCommandReader(in)
-			var got []controlspec.Command
-			for {
-				c, err := r.ReadCommand()
-				if err == io.EOF {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, c)
-			}
-			if d := cmp.Diff(want, got); d != "" {
-				t.Error(d)
-			}
-		})
-	}
+	wantRead(t, commands, want, func(in io.Reader) func() (controlspec.Command, error) {
+		return controlspec.NewCommandReader(in).ReadCommand
+	})
 }
 
 func TestReadCommandErrors(t *testing.T) {

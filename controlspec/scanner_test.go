@@ -59,23 +59,30 @@ func TestReadReply(t *testing.T) {
 		{Lines: []line{{Text: `Unrecognized key "a"`, Code: 552, Sep: '-'}, {Text: `Unrecognized key "b"`, Code: 552, Sep: ' '}}},
 		{Lines: []line{{Text: "OK", Code: 250, Sep: ' '}}},
 	}
+	wantRead(t, session, want, func(in io.Reader) func() (controlspec.Reply, error) {
+		return controlspec.NewReplyReader(in).ReadReply
+	})
+}
+
+// wantRead checks what a reader finds in a text, in whatever pieces that comes.
+func wantRead[T any](t *testing.T, text string, want []T, reader func(io.Reader) func() (T, error)) {
 	for name, in := range map[string]io.Reader{
-		"whole":        strings.NewReader(session),
-		"byte by byte": iotest.OneByteReader(strings.NewReader(session)),
-		"data and EOF": iotest.DataErrReader(strings.NewReader(session)),
+		"whole":        strings.NewReader(text),
+		"byte by byte": iotest.OneByteReader(strings.NewReader(text)),
+		"data and EOF": iotest.DataErrReader(strings.NewReader(text)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := controlspec.NewReplyReader(in)
-			var got []controlspec.Reply
+			next := reader(in)
+			var got []T
 			for {
-				rep, err := r.ReadReply()
+				v, err := next()
 				if err == io.EOF {
 					break
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				got = append(got, rep)
+				got = append(got, v)
 			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Error(d)
