@@ -31,8 +31,9 @@ func NewBuilder(t asker, cs *tor.Circuits) *Builder {
 
 // Build begins a circuit and returns when tor has given it an id. Whatever tor
 // would die of is an error before it hears of it; one that wraps a
-// [*controlspec.ReplyError] is in the words that tor would have used.
-func (b *Builder) Build(ctx context.Context, hops []Hop) (*tor.Circuit, error) {
+// [*controlspec.ReplyError] is in the words that tor would have used. Right before tor
+// hears of it asking is called, if it is not nil; its error keeps it from tor.
+func (b *Builder) Build(ctx context.Context, hops []Hop, asking func(context.Context) error) (*tor.Circuit, error) {
 	cmd, err := command(hops)
 	if err != nil {
 		return nil, err
@@ -48,6 +49,11 @@ func (b *Builder) Build(ctx context.Context, hops []Hop) (*tor.Circuit, error) {
 	}
 	if err := b.check(ctx, hops); err != nil {
 		return nil, err
+	}
+	if asking != nil {
+		if err := asking(ctx); err != nil {
+			return nil, err
+		}
 	}
 	b.last, err = b.Circuits.ExtendBy(ctx, cmd)
 	if no := new(controlspec.ReplyError); err != nil && !errors.As(err, &no) {

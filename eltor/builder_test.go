@@ -59,7 +59,7 @@ func (s *site) hops() (hops []eltor.Hop) {
 func TestBuild(t *testing.T) {
 	s := newSite(t)
 	for range 100 { // in sequence
-		c, err := s.Build(t.Context(), s.hops())
+		c, err := s.Build(t.Context(), s.hops(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,19 +96,19 @@ func TestBuildRefuses(t *testing.T) {
 		"no payload": {func(h []eltor.Hop) []eltor.Hop { h[2].Payload = eltor.Payload{}; return h }, "has 128 characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Build(t.Context(), x.spoil(s.hops()))
+			_, err := s.Build(t.Context(), x.spoil(s.hops()), nil)
 			if err == nil || !strings.Contains(err.Error(), x.want) {
 				t.Errorf("%v, want %q", err, x.want)
 			}
 		})
 	}
 	s.relays[1].Hide(false, true)
-	_, err := s.Build(t.Context(), s.hops())
+	_, err := s.Build(t.Context(), s.hops(), nil)
 	if no := new(controlspec.ReplyError); !errors.As(err, &no) || no.Code != 552 || !strings.HasPrefix(no.Text, "No descriptor") {
 		t.Errorf("without a descriptor: %v", err)
 	}
 	s.relays[1].Hide(true, false)
-	_, err = s.Build(t.Context(), s.hops())
+	_, err = s.Build(t.Context(), s.hops(), nil)
 	if no := new(controlspec.ReplyError); !errors.As(err, &no) || no.Code != 552 {
 		t.Errorf("a relay that has left the consensus: %v", err)
 	}
@@ -186,7 +186,7 @@ func FuzzBuild(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		_, _ = s.Build(ctx, hops)
+		_, _ = s.Build(ctx, hops, nil)
 		if why := s.client.Died(); why != "" {
 			t.Fatalf("%q, %q, %d killed tor: %s", fingerprint, payload, n, why)
 		}

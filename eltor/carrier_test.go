@@ -152,7 +152,7 @@ func (h *hall) circuit(t *testing.T, first eltor.Payload) *tor.Circuit {
 		}
 		hops = append(hops, eltor.Hop{Fingerprint: r.Fingerprint, Payload: p})
 	}
-	c, err := h.build.Build(t.Context(), hops)
+	c, err := h.build.Build(t.Context(), hops, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@
 // relay looked up, and one circuit built after the other.
 //
 //	b := eltor.NewBuilder(torClient, circuits)
-//	circ, err := b.Build(ctx, []eltor.Hop{{guard, eltor.NewPayload()}, …})
+//	circ, err := b.Build(ctx, []eltor.Hop{{guard, eltor.NewPayload()}, …}, nil)
 //
 // # The payer
 //

@@ -3,9 +3,12 @@ package eltor_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +22,22 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// envConfig names the configuration of a tops that this binary starts of itself.
+const envConfig = "ELTOR_TOPS"
+
+func TestMain(m *testing.M) {
+	file := os.Getenv(envConfig)
+	if file == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	cfg, err := config.Load(file)
+	if err == nil {
+		err = app.Run(context.Background(), cfg, app.Options{Version: "test", Log: zerolog.New(os.Stderr).With().Timestamp().Logger()})
+	}
+	fmt.Fprintln(os.Stderr, "a process of tops ended by itself:", err)
+	os.Exit(1)
+}
 
 // world is doubles of El Tor's tor, nodes with play money, and tops in front of
 // some of them.
@@ -85,22 +103,56 @@ func (w *world) client(t *testing.T, dialect rune) *eltorsim.Tor {
 type tops struct {
 	name string
 	cfg  *config.Config
-	app  *app.App
+	app  *app.App // nil in a process of its own
 	stop func()
+}
+
+// configure writes a configuration; more is the tables of its roles.
+func (w *world) configure(t *testing.T, name string, tor *eltorsim.Tor, rpc, more string) (file string, cfg *config.Config) {
+	t.Helper()
+	file = filepath.Join(w.dir, name+".toml")
+	text := fmt.Sprintf(`data_dir = %q
+[tor]
+control = "unix:%s"
+[lightning]
+rpc = %q
+%s`, filepath.Join(w.dir, name), tor.Address, rpc, more)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, cfg
+}
+
+// process is run in a process of its own, which stop kills.
+func (w *world) process(t *testing.T, name string, tor *eltorsim.Tor, rpc, more string) *tops {
+	t.Helper()
+	file, cfg := w.configure(t, name, tor, rpc, more)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env, cmd.Stderr = append(os.Environ(), envConfig+"="+file), w.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	x := &tops{name: name, cfg: cfg, stop: sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})}
+	t.Cleanup(x.stop)
+	until(t, name+" to run", 20*time.Second, func() bool {
+		_, err := app.AskStatus(t.Context(), cfg)
+		return err == nil
+	})
+	return x
 }
 
 // run starts tops in front of a tor; more is the tables of its roles.
 func (w *world) run(t *testing.T, name string, tor *eltorsim.Tor, rpc, more string) *tops {
 	t.Helper()
-	cfg, err := config.Parse(fmt.Sprintf(`data_dir = %q
-[tor]
-control = "unix:%s"
-[lightning]
-rpc = %q
-%s`, filepath.Join(w.dir, name), tor.Address, rpc, more))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, cfg := w.configure(t, name, tor, rpc, more)
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	x := &tops{name: name, cfg: cfg}

@@ -3,6 +3,7 @@ package paystream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -228,6 +229,20 @@ func (p *Payer) save(ctx context.Context, s *payerStream) error {
 		})
 	}
 	return err
+}
+
+// Save returns once all that is known of a pay stream is durable.
+func (p *Payer) Save(ctx context.Context, h Handle) error {
+	p.mu.Lock()
+	s := p.streams[h]
+	p.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("save %q: %w", h, ErrNoPayStream)
+	}
+	if err := p.save(ctx, s); err != nil {
+		return fmt.Errorf("save %q: %w", h, err)
+	}
+	return nil
 }
 
 func (p *Payer) locked(f func()) {

@@ -111,3 +111,41 @@ func TestPayerKeepsNothing(t *testing.T) {
 		w.agree()
 	})
 }
+
+// A relay that takes its time does not keep a record from the journal.
+func TestPayerSavesWhileItOpens(t *testing.T) {
+	payerBubble(t, func(w *payerWorld) {
+		answer := make(chan struct{})
+		w.relay.answer = func() error { <-answer; return nil }
+		w.start()
+		opened := make(chan error)
+		go func() { _, err := w.payer.Open(w.Context(), w.request()); opened <- err }()
+		synctest.Wait()
+		h := w.payer.PayStreams()[0].Handle
+		circuit := func() string {
+			known, err := w.journal.LoadPayer(w.Context())
+			if err != nil || len(known.Streams) != 1 {
+				w.Fatalf("%+v, %v", known, err)
+			}
+			return known.Streams[0].Circuit
+		}
+		if err := errors.Join(w.payer.Move(h, "8"), w.payer.Save(w.Context(), h)); err != nil || circuit() != "8" {
+			w.Errorf("circuit %q, %v", circuit(), err)
+		}
+		w.journal.breakDown(func(paystream.PaymentStep) bool { return true })
+		if err := errors.Join(w.payer.Move(h, "9"), w.payer.Save(w.Context(), h)); !errors.Is(err, errPayerDisk) {
+			w.Errorf("a full disk: %v", err)
+		}
+		if err := w.payer.Save(w.Context(), "x"); !errors.Is(err, paystream.ErrNoPayStream) {
+			w.Errorf("no pay stream: %v", err)
+		}
+		w.journal.breakDown(nil)
+		close(answer)
+		if err := <-opened; err != nil {
+			w.Error(err)
+		}
+		if synctest.Wait(); circuit() != "9" {
+			w.Errorf("in the end: %q", circuit())
+		}
+	})
+}

@@ -201,7 +201,11 @@ func (b *Budget) use(all []Use, which string, limit int64, set bool, s *sum) []U
 
 // entry makes an entry and finds its sums.
 func (b *Budget) entry(s Spend, msat int64) *entry {
-	return &entry{Spend: s, msat: msat, circuit: sumOf(b.circuits, s.Circuit), controller: sumOf(b.controllers, s.Controller)}
+	e := &entry{Spend: s, msat: msat, circuit: new(sum), controller: sumOf(b.controllers, s.Controller)}
+	if s.Circuit != "" {
+		e.circuit = sumOf(b.circuits, s.Circuit)
+	}
+	return e
 }
 
 func sumOf(sums map[string]*sum, name string) *sum {

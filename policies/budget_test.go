@@ -45,6 +45,24 @@ func TestHeldCountsUntilReleased(t *testing.T) {
 	wantOver(t, b.Hold(now.Add(48*time.Hour), key(4), 1), "hour")
 }
 
+func TestPaymentsWithoutACircuitDoNotAddUp(t *testing.T) {
+	b := policies.NewBudget(policies.Limits{CircuitMsat: 1000})
+	fee := func(key string) policies.Spend { return policies.Spend{Controller: "alice", Key: key} }
+	for _, k := range []string{"1", "2"} {
+		if err := b.Hold(budgetEpoch, fee(k), 600); err != nil {
+			t.Fatal(err)
+		}
+		b.Settle(k, budgetEpoch, 600)
+	}
+	wantOver(t, b.Hold(budgetEpoch, fee("3"), 1001), "circuit ")
+	if left := b.Left(budgetEpoch); len(left) != 0 {
+		t.Errorf("left: %+v", left)
+	}
+	if err := b.Hold(budgetEpoch.Add(25*time.Hour), fee("4"), 1000); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+}
+
 func TestSettlingFreesWhatRoutingDidNotTake(t *testing.T) {
 	b := policies.NewBudget(policies.Limits{DayMsat: 1000})
 	if err := b.Hold(budgetEpoch, key(1), 1000); err != nil {

@@ -23,7 +23,7 @@ type Limits struct {
 // is known to be spent or not.
 type Spend struct {
 	Controller string // whose budget pays
-	Circuit    string // tor's circuit id
+	Circuit    string // tor's circuit id; empty: there is none yet, and payments do not add up
 	Key        string // names the payment
 }
 

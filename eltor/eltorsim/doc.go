@@ -11,7 +11,8 @@
 //     the circuit is shorter;
 //
 //   - its relays tell of payloads on every hop before the circuit is built, in the
-//     form of their dialect, and can be made to say lines twice, or anything else;
+//     form of their dialect, and can be made to say lines twice, or anything else, or to
+//     keep circuits waiting; a client can be made to leave a command unanswered;
 //
 //   - TEARDOWNCIRCUIT 0 ends an arbitrary circuit, ALL ends all, and an id that two
 //     circuits share ends the first.

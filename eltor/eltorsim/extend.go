@@ -35,9 +35,9 @@ func (t *Tor) extendPaid(cmd controlspec.Command) string {
 			t.dieSoon("EXTENDPAIDCIRCUIT through a relay without a descriptor")
 			return fmt.Sprintf("552 No descriptor for \"%s\"\r\n", tokens[0])
 		}
-		circ.hops = append(circ.hops, &hop{relay: relay, of: circ, payload: tokens[1]})
+		circ.ahead = append(circ.ahead, &hop{relay: relay, of: circ, payload: tokens[1]})
 	}
-	if len(circ.hops) == 0 {
+	if len(circ.ahead) == 0 {
 		t.dieSoon("EXTENDPAIDCIRCUIT without a valid line")
 		return "512 No valid nodes provided\r\n"
 	}
@@ -56,27 +56,36 @@ func (t *Tor) afterLocked(cmd controlspec.Command) {
 	if circ.built || circ.closed {
 		return
 	}
-	hops := circ.hops
-	circ.hops = nil
 	circ.sayLocked("LAUNCHED", "")
-	for i, h := range hops {
-		n := len(h.payload)
-		if i == 0 && n != 768 || n > 922 || len(hops) < 2 || h.relay.closed {
-			circ.closed = true
-			circ.sayLocked("FAILED", "REASON=TORPROTOCOL")
+	circ.goOnLocked()
+}
+
+// goOnLocked extends a circuit until it is built, or as far as it comes.
+func (c *circuit) goOnLocked() {
+	for len(c.ahead) > 0 && !c.closed {
+		h, n := c.ahead[0], len(c.ahead[0].payload)
+		first := len(c.hops) == 0
+		if first && n != 768 || n > 922 || first && len(c.ahead) < 2 || h.relay.closed {
+			c.closed = true
+			c.sayLocked("FAILED", "REASON=TORPROTOCOL")
+			return
+		}
+		if h.relay.stalled {
 			return
 		}
 		h.prev = newID()
-		if i > 0 {
-			hops[i-1].next = h.prev
+		if !first {
+			c.hops[len(c.hops)-1].next = h.prev
 		}
 		h.relay.hops = append(h.relay.hops, h)
 		h.relay.receivedLocked(h)
-		circ.hops = append(circ.hops, h)
-		circ.sayLocked("EXTENDED", "")
+		c.hops, c.ahead = append(c.hops, h), c.ahead[1:]
+		c.sayLocked("EXTENDED", "")
 	}
-	circ.built = true
-	circ.sayLocked("BUILT", "")
+	if !c.closed && !c.built {
+		c.built = true
+		c.sayLocked("BUILT", "")
+	}
 }
 
 // receivedLocked tells of a payload, as it came.

@@ -49,8 +49,12 @@ func (t *Tor) value(key string) (string, bool) {
 	case "circuit-status":
 		var lines []string
 		for _, c := range t.circuits {
-			if c.built && !c.closed {
-				lines = append(lines, c.status("BUILT", ""))
+			word := "EXTENDED"
+			if c.built {
+				word = "BUILT"
+			}
+			if !c.closed {
+				lines = append(lines, c.status(word, ""))
 			}
 		}
 		return strings.Join(lines, "\n"), true

@@ -38,6 +38,8 @@ type Tor struct {
 	died     string
 	closed   bool
 	doubled  bool
+	muted    bool
+	stalled  bool
 }
 
 // conn is one controller's connection.
@@ -81,6 +83,28 @@ func (t *Tor) Double(on bool) {
 	t.doubled = on
 }
 
+// Mute makes a client answer no EXTENDPAIDCIRCUIT, though it obeys: its controller
+// never hears that it did.
+func (t *Tor) Mute(on bool) {
+	t.world.mu.Lock()
+	defer t.world.mu.Unlock()
+	t.muted = on
+}
+
+// Stall makes circuits wait that are to be extended to the relay, until it is let go on.
+func (t *Tor) Stall(on bool) {
+	t.world.mu.Lock()
+	defer t.world.mu.Unlock()
+	if t.stalled = on; on {
+		return
+	}
+	for _, client := range t.world.all {
+		for _, c := range client.circuits {
+			c.goOnLocked()
+		}
+	}
+}
+
 // Say writes raw bytes to whoever is subscribed to payloads, as a payload with
 // line ends in it makes the fork do.
 func (t *Tor) Say(raw string) {
@@ -98,6 +122,18 @@ func (t *Tor) Circuits() int {
 	t.world.mu.Lock()
 	defer t.world.mu.Unlock()
 	return len(t.hops)
+}
+
+// Building is how many circuits a client has begun that are not built yet.
+func (t *Tor) Building() (n int) {
+	t.world.mu.Lock()
+	defer t.world.mu.Unlock()
+	for _, c := range t.circuits {
+		if !c.built && !c.closed {
+			n++
+		}
+	}
+	return n
 }
 
 // Share gives all circuits through the relay one id, as if their channels had
@@ -196,7 +232,7 @@ func (t *Tor) talk(c *conn) {
 		}
 		t.heard = append(t.heard, string(cmd.Append(nil)))
 		answer := t.obeyLocked(c, cmd)
-		if answer != "" {
+		if answer != "" && !(t.muted && cmd.Name == "EXTENDPAIDCIRCUIT") {
 			_, _ = io.WriteString(c, answer)
 		}
 		t.afterLocked(cmd)

@@ -95,7 +95,8 @@ func (w *World) relayLocked(fingerprint string) *Tor {
 type circuit struct {
 	id     int
 	client *Tor
-	hops   []*hop
+	hops   []*hop // that it has reached
+	ahead  []*hop // that it has not
 	built  bool
 	closed bool
 }

@@ -99,7 +99,13 @@ func New(ctx context.Context, cfg Config) (_ *Client, err error) {
 	if c.live, err = c.Recover(ctx); err != nil {
 		return nil, err
 	}
-	return c, c.connect(ctx)
+	if err := c.connect(ctx); err != nil {
+		return nil, err
+	}
+	if c.native != nil {
+		c.native.resumeUnbuilt(ctx, c.live) // before anybody could want one of them
+	}
+	return c, nil
 }
 
 // connect gives tor the options of a paying client: descriptors, so that terms

@@ -167,15 +167,12 @@ func (n *native) extend(ctx context.Context, controller string, path []string) (
 			return nil, err
 		}
 	}
-	err = p.awaitFees(ctx, opened)
-	n.c.budget.forget(unbuilt) // the next circuit's opening fees are not this one's
-	if err != nil {
+	if err := p.awaitFees(ctx, opened); err != nil {
 		p.abandon(err)
 		stop()
 		return nil, err
 	}
-	p.start = n.c.cfg.Now()
-	if p.tc, err = n.builder.Build(ctx, wire); err != nil {
+	if p.tc, err = n.builder.Build(ctx, wire, p.asking); err != nil {
 		if errors.Is(err, eltor.ErrMayBeBuilt) {
 			for _, h := range p.hops {
 				n.end(context.WithoutCancel(ctx), h, paystream.ReasonCircuit)
@@ -186,8 +183,8 @@ func (n *native) extend(ctx context.Context, controller string, path []string) (
 		return nil, err
 	}
 	n.enter(p)
-	for _, h := range p.hops {
-		_ = n.c.Move(h.handle, p.tc.ID) // one that is over already is found below
+	if err := p.move(ctx, p.tc.ID); err != nil {
+		n.c.failed(err) // after a restart it is as if tor had not answered
 	}
 	if err := n.c.spawn(func(ctx context.Context) { defer stop(); p.live(ctx, opened) }); err != nil {
 		stop()
@@ -197,8 +194,31 @@ func (n *native) extend(ctx context.Context, controller string, path []string) (
 	return p, nil
 }
 
-// unbuilt is the circuit of a pay stream that has none yet.
-const unbuilt = "0"
+// What stands for a circuit's id as long as tor has given it none.
+const (
+	unbuilt = ""  // tor was not asked: no relay has heard of it
+	asked   = "0" // it was, or is about to be: some may have
+)
+
+// asking is the moment before tor, and then relays, hear of the circuit: from here on
+// its pay streams are not kept if this process is killed.
+func (p *nativeCircuit) asking(ctx context.Context) error {
+	p.start = p.n.c.cfg.Now()
+	return p.move(ctx, asked)
+}
+
+// move makes durable which circuit the pay streams are on.
+func (p *nativeCircuit) move(ctx context.Context, circuit string) error {
+	for _, h := range p.hops {
+		if err := p.n.c.Move(h.handle, circuit); err != nil {
+			return err
+		}
+		if err := p.n.c.Save(ctx, h.handle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // openHop opens the pay stream of one hop.
 func (n *native) openHop(ctx context.Context, p *nativeCircuit, h *nativeHop) error {
@@ -380,6 +400,12 @@ func (n *native) hear(e paystream.Event) {
 	}
 }
 
+func (n *native) get(id string) *nativeCircuit {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.circuits[id]
+}
+
 func (n *native) list() (all []*nativeCircuit) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -405,7 +431,7 @@ func (n *native) stop(ctx context.Context, h paystream.Handle) error {
 // BuildNative gives tor a circuit whose hops carry what is given, and returns its
 // id. Nobody is paid for it.
 func (c *Client) BuildNative(ctx context.Context, hops []eltor.Hop) (id string, err error) {
-	tc, err := c.native.builder.Build(ctx, hops)
+	tc, err := c.native.builder.Build(ctx, hops, nil)
 	if err != nil {
 		return "", err
 	}

@@ -17,9 +17,7 @@ func (c *Client) PaidHops(id string) (hops []PaidHop) {
 		}
 		return hops
 	}
-	c.native.mu.Lock()
-	defer c.native.mu.Unlock()
-	if p := c.native.circuits[id]; p != nil {
+	if p := c.native.get(id); p != nil {
 		for _, h := range p.hops {
 			hops = append(hops, PaidHop{h.at, h.terms})
 		}

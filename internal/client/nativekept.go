@@ -63,15 +63,13 @@ func unheard(tc *tor.Circuit, at int) bool {
 const noConnection = "CONNECTFAILED"
 
 // resumeUnbuilt keeps what an earlier process paid for circuits that it did not come to
-// build. If it died in the very moment in which it asked tor for one, the relay has
-// heard of it and ends the circuit that brings it again: then that is closed, like any
-// that a relay ends.
-func (n *native) resumeUnbuilt(all []paystream.PayerStatus) {
-	for _, st := range all {
-		if n.c.Keep(st.Handle) {
+// ask tor for.
+func (n *native) resumeUnbuilt(ctx context.Context, live []paystream.PayerStatus) {
+	for _, st := range live {
+		if st.Circuit != unbuilt || n.c.Keep(st.Handle) {
 			continue
 		}
-		if err := n.c.Payer.Close(n.c.ctx, st.Handle, paystream.ReasonCircuit); err != nil {
+		if err := n.c.Payer.Close(ctx, st.Handle, paystream.ReasonCircuit); err != nil {
 			n.c.failed(err)
 		}
 	}

@@ -19,8 +19,7 @@ func (n *native) resume(ctx context.Context, live []paystream.PayerStatus) {
 		byCircuit[st.Circuit] = append(byCircuit[st.Circuit], st)
 	}
 	for id, all := range byCircuit {
-		if id == unbuilt || id == "" {
-			n.resumeUnbuilt(all)
+		if id == unbuilt {
 			continue
 		}
 		err := n.resumeCircuit(ctx, id, all)
@@ -37,8 +36,8 @@ func (n *native) resume(ctx context.Context, live []paystream.PayerStatus) {
 }
 
 func (n *native) resumeCircuit(ctx context.Context, id string, all []paystream.PayerStatus) error {
-	if slices.ContainsFunc(all, func(st paystream.PayerStatus) bool { return st.Status == paystream.StatusIntent }) {
-		return errors.New("it was not built when tops ended")
+	if id == asked {
+		return errors.New("tops ended before tor had said whether it began it")
 	}
 	tc, err := n.c.circuits.Adopt(ctx, id)
 	if err != nil {
@@ -49,7 +48,8 @@ func (n *native) resumeCircuit(ctx context.Context, id string, all []paystream.P
 		changed: make(chan struct{}, 1), open: make(chan struct{}),
 	}
 	close(p.open)
-	if !slices.Equal(tc.Path(), p.path) {
+	reached := tc.Path()
+	if !slices.Equal(reached, p.path[:min(len(reached), len(p.path))]) {
 		return fmt.Errorf("%w: its number is another circuit's now", tor.ErrCircuitGone)
 	}
 	for _, st := range all {
@@ -63,6 +63,11 @@ func (n *native) resumeCircuit(ctx context.Context, id string, all []paystream.P
 		p.hops = append(p.hops, h)
 	}
 	n.enter(p)
+	if len(reached) < len(p.path) {
+		n.c.failed(fmt.Errorf("circuit %s: it was not built when tops ended", id))
+		p.leave(ctx, paystream.ReasonCircuit)
+		return nil
+	}
 	for _, h := range p.hops {
 		if err := n.c.Resume(h.handle, h.link); err != nil {
 			return err
