@@ -15,6 +15,7 @@ import (
 // tor still has them, or not at all. Money that was on its way is looked up in
 // either case.
 func (c *Client) resume(ctx context.Context) {
+	defer c.forgetGone()
 	if c.native != nil {
 		c.native.resume(ctx, c.live)
 		c.live = nil
@@ -31,6 +32,22 @@ func (c *Client) resume(ctx context.Context) {
 		}
 	}
 	c.live = nil
+}
+
+// forgetGone drops what was spent on circuits that are no more from their limits: a tor
+// that was restarted gives their ids to others.
+func (c *Client) forgetGone() {
+	for _, s := range c.cfg.Spent {
+		c.mu.Lock()
+		known := c.paid[s.Circuit] != nil
+		c.mu.Unlock()
+		if c.native != nil {
+			known = c.native.get(s.Circuit) != nil
+		}
+		if !known {
+			c.budget.forget(s.Circuit)
+		}
+	}
 }
 
 func (c *Client) resumeOne(ctx context.Context, st paystream.PayerStatus) error {
