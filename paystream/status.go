@@ -42,6 +42,14 @@ const (
 	ReasonUnused    Reason = "UNUSED"    // its opening fee was paid, and no circuit was built with it in time
 )
 
+// Reasons lists them all.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonLate, ReasonCompleted, ReasonClient, ReasonQuality, ReasonCircuit, ReasonRelay, ReasonTerms,
+		ReasonPolicy, ReasonBudget, ReasonFee, ReasonWallet, ReasonUnused,
+	}
+}
+
 // Event is one change of one pay stream, for controllers, logs and books.
 type Event struct {
 	Handle   Handle

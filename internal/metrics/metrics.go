@@ -163,7 +163,7 @@ func (s sink) client(c *figures.Client) {
 		}
 	}
 	s.ends("client", c.Ended)
-	for _, why := range reasons {
+	for _, why := range paystream.Reasons() {
 		s.put(declined, c.Refused[why], string(why))
 	}
 }
@@ -173,15 +173,9 @@ func (s sink) tor(role string, h tor.Health) {
 	s.put(torCircuits, bit(h.Circuits), role)
 }
 
-// reasons are those of pay streams, as labels; the relay's words are never one.
-var reasons = []paystream.Reason{
-	paystream.ReasonLate, paystream.ReasonCompleted, paystream.ReasonClient, paystream.ReasonQuality,
-	paystream.ReasonCircuit, paystream.ReasonRelay, paystream.ReasonTerms, paystream.ReasonPolicy,
-	paystream.ReasonBudget, paystream.ReasonFee, paystream.ReasonWallet,
-}
-
+// ends has a label for each reason of ours; the relay's words are never one.
 func (s sink) ends(role string, by map[paystream.Reason]int64) {
-	for _, why := range reasons {
+	for _, why := range paystream.Reasons() {
 		s.put(ended, by[why], role, string(why))
 	}
 }

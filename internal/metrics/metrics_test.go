@@ -42,6 +42,7 @@ func TestFigures(t *testing.T) {
 		`tops_pay_streams{role="relay"} 3`,
 		`tops_pay_streams{role="client"} 1`,
 		`tops_pay_streams_ended_total{reason="LATE",role="relay"} 2`,
+		`tops_pay_streams_ended_total{reason="UNUSED",role="client"} 0`,
 		`tops_pay_streams_refused_total{reason="FEE"} 4`,
 		`tops_gateway_refusals_total{reason="unpaid"} 12`,
 		`tops_gateway_refusals_total{reason="room"} 0`,

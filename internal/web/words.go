@@ -144,4 +144,5 @@ var reasonWords = map[paystream.Reason]string{
 	paystream.ReasonBudget:    "Budget used up",
 	paystream.ReasonFee:       "Routing too dear",
 	paystream.ReasonWallet:    "Lightning node could not pay",
+	paystream.ReasonUnused:    "Opening fee paid, circuit not built",
 }

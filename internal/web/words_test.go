@@ -8,6 +8,7 @@ import (
 
 	"github.com/el-tor/tops/gateway"
 	"github.com/el-tor/tops/internal/figures"
+	"github.com/el-tor/tops/paystream"
 )
 
 func TestWords(t *testing.T) {
@@ -19,6 +20,11 @@ func TestWords(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+	for _, why := range paystream.Reasons() {
+		if reasonWords[why] == "" {
+			t.Errorf("%q has no words", why)
 		}
 	}
 	for _, why := range gateway.Refusals() {

@@ -3,6 +3,7 @@ package pages_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"go/scanner"
 	"go/token"
 	"io/fs"
@@ -13,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/el-tor/tops/paystream"
 )
 
 // architecture is the page that leads through the code.
@@ -123,6 +126,22 @@ func TestWay(t *testing.T) {
 	}
 	if n < 150 {
 		t.Errorf("only %d names were found", n)
+	}
+}
+
+// TestReasons wants every reason for a pay stream's end to be explained to who reads
+// it: an operator, and who writes a controller.
+func TestReasons(t *testing.T) {
+	for page, form := range map[string]string{"docs/operations.md": `(?m)^\| ([A-Z_]+, )*%s[ ,]`, "controlspec/tops-control-spec.md": `(= |/ )"%s" `} {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range paystream.Reasons() {
+			if !regexp.MustCompile(fmt.Sprintf(form, r)).Match(text) {
+				t.Errorf("%s does not say what %s means", page, r)
+			}
+		}
 	}
 }
 
