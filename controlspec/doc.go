@@ -55,8 +55,9 @@
 //
 // [Command] is the typed view of what a controller says, [ParseArgs] of its
 // words (KEY=value, KEY="quoted value", flags), [Quote] and [Unquote] of its
-// strings. StreamEvent, CircEvent, CircBWEvent, SignalEvent and ConfChanged are
-// the events that TOPS itself acts upon; [ParseEvent] reads the others.
+// strings. [ParseStream], [ParseCirc], [ParseCircBW], [ParseSignal] and
+// [ParseConfChanged] read the events that TOPS itself acts upon; [ParseEvent] the
+// others.
 //
 // # What TOPS adds
 //

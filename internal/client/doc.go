@@ -22,7 +22,8 @@
 // another one. What a budget or a cap does to apps is in cap.go.
 //
 // Every connection is watched (tunnel.go): its bytes count against the relay's allowance
-// (bytes.go), and the pace decides whether a round was worth its price (quality.go,
+// (bytes.go), which is paid for early when it runs out (credit.go), and the pace decides whether a round was worth its price (quality.go,
 // history.go), or the circuit is left before it ends (trickle.go). A vigil (vigil.go)
-// notices circuits whose relay does not answer any more.
+// notices circuits whose relay does not answer any more. After a restart what was open
+// is taken up again, or ended (resume.go).
 package client

@@ -8,8 +8,8 @@
 // the pipe just closes, the guardian does it: the options, from the file in which
 // they were written down before tor was told anything, and the waiting streams.
 //
-//	g, err := guard.Start(ctx, guard.Command{…})   // in the parent
-//	defer g.Release()                              // after tor was put back
+//	g, err := guard.Start(ctx, args)               // in the parent: the guardian's command line
+//	err = g.Release()                              // after tor was put back; else g.Abandon()
 //
 //	err := guard.Watch(os.Stdin, os.Stdout, ward)  // in the guardian
 //

@@ -4,7 +4,8 @@
 //
 //	consensus, err := path.ParseConsensus(text)          // tor's own document
 //	rules, err := path.ParseRules(conf)                  // tor's own options
-//	chosen, err := path.Chooser{…}.Choose(path.Request{}) // guard, middle, exit
+//	chooser := path.Chooser{Consensus: consensus, Rules: rules, …}
+//	chosen, err := chooser.Choose(path.Request{})        // guard, middle, exit
 //
 // The rules are those of tor's path-spec (§2.2):
 //
