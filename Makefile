@@ -64,7 +64,7 @@ test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## w
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
 
 test-compose: tools-docker ## the world of docker-compose.yml with the simulator: from nothing, paid, cut, down, nothing left
-	$(GO) test -tags world -v -timeout 20m $(AS_ROOT) ./test/compose
+	$(GO) test -tags world -v -timeout 30m $(AS_ROOT) ./test/compose
 
 screenshots: tools-chromium ## take the pictures of docs/screenshots anew
 	TOPS_SCREENSHOTS=1 $(GO) test -tags world -count 1 -run TestScreenshots ./internal/web
