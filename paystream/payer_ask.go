@@ -62,7 +62,7 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 func (p *Payer) hearLocked(s *payerStream, ans Answer) {
 	now := p.cfg.Now()
 	ended := ans.DueMsat == 0 && ans.PaidThrough < s.terms.Rounds // it owes nothing because it is over
-	if start := ans.Start(); !start.Equal(s.start) && !ended {
+	if start := s.believable(ans.Start(), now); !start.Equal(s.start) && !ended {
 		s.start, s.dirty = start, true
 	}
 	if y := s.payment; y != nil && s.doubt && y.Step != StepPaying {

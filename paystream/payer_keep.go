@@ -92,7 +92,7 @@ func (p *Payer) openAgainLocked(s *payerStream, req OpenRequest) {
 	s.kept, s.taken, s.link = false, false, req.Link
 	s.circuit, s.path, s.hop = req.Circuit, req.Path, req.Hop
 	s.by, s.retry, s.tries, s.err = now.Add(p.cfg.OpenFor), time.Time{}, 0, nil
-	s.start, s.settled, s.patient = now, make(chan struct{}), true
+	s.start, s.earliest, s.settled, s.patient = now, now, make(chan struct{}), true
 }
 
 // expireLocked ends what was kept in vain: the books say that its opening fee bought

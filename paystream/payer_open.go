@@ -153,7 +153,7 @@ func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
 		Opened: now, Start: now,
 	})
 	s.link, s.patient = req.Link, req.Keep
-	s.by = now.Add(p.cfg.OpenFor)
+	s.by, s.earliest = now.Add(p.cfg.OpenFor), now
 	s.settled = make(chan struct{})
 	if req.Continues == nil {
 		return s, nil
@@ -171,6 +171,7 @@ func (p *Payer) newStream(req OpenRequest) (*payerStream, error) {
 	s.before = old.handle
 	s.continues = &Continuation{Hash: old.hash, Preimage: old.preimage}
 	s.start = old.due(last)
+	s.earliest = s.start
 	s.retry = old.due(last - 1).Add(-old.terms.Grace)
 	s.by = old.due(last).Add(old.terms.Grace)
 	return s, nil

@@ -40,7 +40,8 @@ type payerStream struct {
 	busy   bool // a goroutine works for it; it is in no agenda then
 
 	start     time.Time
-	feeMsat   int64 // the opening fee that is owed
+	earliest  time.Time // no payee can have begun it before; zero after a restart
+	feeMsat   int64     // the opening fee that is owed
 	paidMsat  int64
 	routeMsat int64 // what routing has cost
 	attempts  int
@@ -101,6 +102,17 @@ func (s *payerStream) note(r int) RoundID {
 
 // due is when round r is due.
 func (s *payerStream) due(r int) time.Time { return s.start.Add(s.terms.Due(r)) }
+
+// believable is the start that an answer shows, but none before anybody can have begun:
+// by more than the grace, and what clocks run apart. Who counts time that has not passed
+// would be paid for rounds that he has not served.
+func (s *payerStream) believable(start, now time.Time) time.Time {
+	if s.earliest.IsZero() {
+		return start
+	}
+	apart := s.terms.Grace + max(0, now.Sub(s.earliest))/1000
+	return latest(start, s.earliest.Add(-apart))
+}
 
 // late is when round r is too late: its due time and the grace, or where the
 // payee moved it or a round before it.
