@@ -70,16 +70,17 @@ func (p *Payee) invoice(ctx context.Context, s *payeeStream, round int, amountMs
 		p.mu.Unlock()
 		return "", fmt.Errorf("%w: no invoice of %d msat for round %d", ErrMalformed, amountMsat, round)
 	}
-	note, next, old := s.note(round), plainInvoice{round: round, amountMsat: amountMsat}, s.invoice
-	if old != nil && old.round == round {
+	note, next, old := s.note(round), plainInvoice{round: round, amountMsat: amountMsat, n: s.invoices[round]}, s.invoice
+	same := old != nil && old.round == round && old.amountMsat == amountMsat
+	if same {
 		next.n = old.n
-		if old.amountMsat != amountMsat {
-			next.n++
-		}
 	}
 	p.mu.Unlock()
+	if next.n >= maxInvoices {
+		return "", s.tooManyInvoices()
+	}
 
-	if old != nil && (old.round != round || old.amountMsat != amountMsat) {
+	if old != nil && !same {
 		if err := p.cfg.Receiver.DeleteInvoice(ctx, old.label); err != nil && !errors.Is(err, ErrPaid) {
 			return "", fmt.Errorf("delete the invoice before: %w", err)
 		}
@@ -94,11 +95,19 @@ func (p *Payee) invoice(ctx context.Context, s *payeeStream, round int, amountMs
 			return "", fmt.Errorf("make an invoice: %w", err)
 		}
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		s.invoice = &next
-		p.mu.Unlock()
+		if s.invoices == nil {
+			s.invoices = make(map[int]int)
+		}
+		s.invoices[round] = next.n + 1
 		return invoice, nil
 	}
-	return "", &Busy{RetryAfter: s.tariff.Interval, TooMany: true, Reason: "too many invoices for this round"}
+	return "", s.tooManyInvoices()
+}
+
+func (s *payeeStream) tooManyInvoices() error {
+	return &Busy{RetryAfter: s.tariff.Interval, TooMany: true, Reason: "too many invoices for this round"}
 }
 
 // plainInvoice is the one unpaid BOLT11 invoice of a pay stream.

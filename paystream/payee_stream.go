@@ -19,6 +19,7 @@ type payeeStream struct {
 	continuedBy *payeeStream
 	closed      time.Time
 	invoice     *plainInvoice
+	invoices    map[int]int // how many each round has had
 	state       payeeState
 	reason      Reason
 	lastRound   uint8 // the round of the last event

@@ -339,6 +339,30 @@ func TestPlainInvoices(t *testing.T) {
 	})
 }
 
+// Whoever has paid nothing cannot keep the node busy with invoices by asking for two
+// rounds in turns.
+func TestPlainInvoicesHaveAnEnd(t *testing.T) {
+	bubble(t, relayTerms(), func(r *relay) {
+		p := r.open()
+		var err error
+		for i := range 1000 {
+			if _, no := r.Invoice(t.Context(), p.hash, 2+i%2, 1000); no != nil {
+				err = no
+			}
+		}
+		var busy *paystream.Busy
+		if !errors.As(err, &busy) || !busy.TooMany {
+			t.Errorf("after a thousand: %v, want that it is too often", err)
+		}
+		if r.node.made > 2*16 || len(r.node.labels) > 1 {
+			t.Errorf("%d invoices were made, of which %d wait; want 16 for a round, and one", r.node.made, len(r.node.labels))
+		}
+		if _, err := r.Invoice(t.Context(), p.hash, 4, 1000); err != nil {
+			t.Errorf("another round: %v", err)
+		}
+	})
+}
+
 func TestOnlyThePayerEndsAPayStream(t *testing.T) {
 	bubble(t, relayTerms(), func(r *relay) {
 		p := r.open()

@@ -42,6 +42,7 @@ type fakeNode struct {
 	batches   int // deliveries that were tried
 	changed   chan struct{}
 	labels    map[string]int64
+	made      int // invoices
 }
 
 func newFakeNode() *fakeNode {
@@ -144,6 +145,9 @@ func (n *fakeNode) Invoice(_ context.Context, label string, amountMsat int64, _ 
 	defer n.mu.Unlock()
 	if have, ok := n.labels[label]; ok && have != amountMsat {
 		return "", paystream.ErrPaid
+	}
+	if _, ok := n.labels[label]; !ok {
+		n.made++
 	}
 	n.labels[label] = amountMsat
 	return "lnbc-" + label, nil
