@@ -16,6 +16,8 @@
 //     nothing but that streams with different ones are kept apart ([Request.User],
 //     [Request.Password]);
 //   - an app may send data before it has the reply;
+//   - one that hangs up before that is waited for no longer: the handler's context
+//     ends;
 //   - the commands RESOLVE (0xF0) and RESOLVE_PTR (0xF1) of tor's
 //     socks-extensions look names up;
 //   - BIND and UDP ASSOCIATE are refused with reply 7, since tor carries neither.

@@ -33,7 +33,7 @@ func (s *Server) http(ctx context.Context, conn net.Conn, br *bufio.Reader) {
 	}
 	r.From = conn.RemoteAddr()
 	conn.SetDeadline(time.Time{})
-	target, err := s.Connect(ctx, r)
+	target, err := s.connect(ctx, conn, br, r)
 	if err != nil {
 		reply := s.replyTo(err)
 		s.refuse(conn, httpAnswer(reply.httpStatus(), reply.Error()+"\n"))

@@ -156,10 +156,10 @@ func (s *Server) socks5(ctx context.Context, conn net.Conn, br *bufio.Reader) {
 	}
 	conn.SetDeadline(time.Time{})
 	if r.Command != Connect {
-		s.resolve(ctx, conn, r)
+		s.resolve(ctx, conn, br, r)
 		return
 	}
-	target, err := s.Connect(ctx, r)
+	target, err := s.connect(ctx, conn, br, r)
 	if err != nil {
 		s.refuse(conn, writeReply(s.replyTo(err), Answer{}))
 		return
@@ -167,12 +167,20 @@ func (s *Server) socks5(ctx context.Context, conn net.Conn, br *bufio.Reader) {
 	s.relay(ctx, conn, br, target, writeReply(Succeeded, Answer{}))
 }
 
-func (s *Server) resolve(ctx context.Context, conn net.Conn, r Request) {
+// connect asks the handler, as long as the app waits.
+func (s *Server) connect(ctx context.Context, conn net.Conn, br *bufio.Reader, r Request) (target net.Conn, err error) {
+	while(ctx, conn, br, func(ctx context.Context) { target, err = s.Connect(ctx, r) })
+	return target, err
+}
+
+func (s *Server) resolve(ctx context.Context, conn net.Conn, br *bufio.Reader, r Request) {
 	if s.Resolve == nil {
 		s.refuse(conn, writeReply(CommandUnsupported, Answer{}))
 		return
 	}
-	a, err := s.Resolve(ctx, r)
+	var a Answer
+	var err error
+	while(ctx, conn, br, func(ctx context.Context) { a, err = s.Resolve(ctx, r) })
 	if err != nil {
 		s.refuse(conn, writeReply(s.replyTo(err), Answer{}))
 		return

@@ -317,3 +317,63 @@ func send(t testing.TB, w io.Writer, s string) {
 		t.Fatal(err)
 	}
 }
+
+// An app that hangs up while it waits is waited for no longer; what it has sent by then
+// makes no difference.
+func TestAnAppThatHangsUpIsNoticed(t *testing.T) {
+	const hello = "\x05\x01\x00\x05\x01\x00\x03\x0bexample.com\x01\xbb"
+	for name, said := range map[string]string{
+		"SOCKS": hello, "early data": hello + "early", "HTTP": "CONNECT example.com:443 HTTP/1.1\r\n\r\n",
+		"a look-up": "\x05\x01\x00\x05\xf0\x00\x03\x01a\x00\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, over := make(chan bool, 1), make(chan error, 1)
+			wait := func(ctx context.Context) error {
+				asked <- true
+				select {
+				case <-ctx.Done():
+				case <-time.After(5 * time.Second):
+				}
+				over <- ctx.Err()
+				return errors.New("there is no circuit")
+			}
+			f := newFront(t, &socks.Server{
+				Connect: func(ctx context.Context, _ socks.Request) (net.Conn, error) { return nil, wait(ctx) },
+				Resolve: func(ctx context.Context, _ socks.Request) (socks.Answer, error) { return socks.Answer{}, wait(ctx) },
+			})
+			c := f.dial(t)
+			send(t, c, said)
+			<-asked
+			c.Close()
+			if err := <-over; !errors.Is(err, context.Canceled) {
+				t.Errorf("the handler goes on: %v", err)
+			}
+		})
+	}
+}
+
+// One that waits is not taken for one that is gone, whatever it sends meanwhile.
+func TestAnAppThatWaitsIsServed(t *testing.T) {
+	early := strings.Repeat("early ", 5000) // more than is looked at
+	begun, through := make(chan bool, 1), make(chan bool)
+	far := make(chan net.Conn, 1)
+	f := newFront(t, &socks.Server{Connect: func(ctx context.Context, _ socks.Request) (net.Conn, error) {
+		begun <- true
+		<-through
+		near, there, err := pair()
+		far <- there
+		return near, errors.Join(err, ctx.Err())
+	}})
+	c := f.dial(t).(*net.TCPConn)
+	send(t, c, "\x05\x01\x00\x05\x01\x00\x03\x0bexample.com\x01\xbb")
+	<-begun
+	send(t, c, early)
+	close(through)
+	there := <-far
+	defer there.Close()
+	send(t, c, "late")
+	c.CloseWrite()
+	if got, err := io.ReadAll(there); string(got) != early+"late" || err != nil {
+		t.Errorf("the target read %d bytes, %v; want %d", len(got), err, len(early)+4)
+	}
+}
