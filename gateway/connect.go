@@ -24,10 +24,6 @@ func (c *conn) connect(ctx context.Context, req request) {
 }
 
 func (c *conn) tunnel(ctx context.Context, req request) error {
-	target, err := ParseTarget(req.path)
-	if err != nil {
-		return err
-	}
 	h, err := authorization(req.fields["proxy-authorization"])
 	if err != nil {
 		return err
@@ -36,7 +32,10 @@ func (c *conn) tunnel(ctx context.Context, req request) error {
 		return err
 	}
 	c.server.room.welcome(c)
-
+	target, err := ParseTarget(req.path)
+	if err != nil {
+		return err
+	}
 	conn, err := c.dial(ctx, target)
 	if err != nil {
 		return err

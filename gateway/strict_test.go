@@ -90,6 +90,7 @@ func TestStrictHTTP(t *testing.T) {
 		{"invoice for nothing", strings.Replace(post("/tops/v1/invoices", `{"round":2,"amount_msat":0}`), "\r\n", "\r\n"+auth, 1), "400"},
 		{"fraction of a msat", strings.Replace(post("/tops/v1/invoices", `{"round":2,"amount_msat":1.5}`), "\r\n", "\r\n"+auth, 1), "400"},
 		{"CONNECT without a name", "CONNECT example.com:443 HTTP/1.1\r\n\r\n", "407"},
+		{"CONNECT to no port without a name", "CONNECT example.com HTTP/1.1\r\n\r\n", "407"},
 		{"CONNECT with Authorization", "CONNECT example.com:443 HTTP/1.1\r\n" + auth + "\r\n", "407"},
 		{"CONNECT to no port", "CONNECT example.com HTTP/1.1\r\nProxy-" + auth + "\r\n", "400"},
 		{"CONNECT to a path", "CONNECT /tops HTTP/1.1\r\nProxy-" + auth + "\r\n", "400"},
