@@ -124,3 +124,24 @@ func TestContinuationSurvivesARestart(t *testing.T) {
 		}
 	})
 }
+
+// A continuation begins when its time has come, also when what it continues has ended
+// before, and nobody remembers that one.
+func TestAContinuationOfOneThatIsForgotten(t *testing.T) {
+	bubble(t, relayTerms(), func(r *relay) {
+		p := r.open()
+		p.payMsat(2, 10_000)
+		p.sleepUntil(9*time.Minute + 30*time.Second)
+		next := r.open(p.continuing)
+		next.pay(2)
+		if _, err := r.End(t.Context(), p.hash, p.preimage); err != nil {
+			t.Fatal(err)
+		}
+		p.wantCut(paystream.ReasonClient)
+		r.restart(paystream.RememberFor)
+		next.wantServed()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		next.wantCut(paystream.ReasonLate) // its rounds are long over, and two of them are paid
+	})
+}

@@ -137,8 +137,11 @@ func (s *payeeStream) nextMoment(now time.Time) time.Time {
 		return s.closed.Add(RememberFor)
 	}
 	if s.state == payeePending {
-		if s.start.After(now) {
+		switch o := s.continues; {
+		case s.start.After(now):
 			return s.start
+		case o == nil || o.state.over():
+			return now
 		}
 		return time.Time{} // waits for the pay stream that it continues
 	}
