@@ -42,7 +42,7 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 		s.demanded = s.paidMsat > 0
 		p.applyLocked(s, payerForgotten, ReasonRelay)
 	case errors.As(err, &demand) && demand.DueMsat == 0:
-		p.overdueLocked(s, demand.Reason)
+		p.overdueLocked(s, theirReason(demand.Reason))
 	default:
 		s.retry = now.Add(backoff(s.tries, 5*time.Second))
 		s.tries++
@@ -56,6 +56,16 @@ func (p *Payer) ask(ctx context.Context, s *payerStream) {
 			p.overdueLocked(s, ReasonCircuit)
 		}
 	}
+}
+
+// theirReason is why the payee says that it is over, if that is one of its words; others
+// are not repeated.
+func theirReason(said Reason) Reason {
+	switch said {
+	case ReasonLate, ReasonCompleted, ReasonClient:
+		return said
+	}
+	return ReasonRelay
 }
 
 // hearLocked takes over what the payee says of time and money.

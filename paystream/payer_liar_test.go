@@ -3,6 +3,8 @@ package paystream_test
 import (
 	"testing"
 	"time"
+
+	"github.com/el-tor/tops/paystream"
 )
 
 // A relay that says that more time has passed than has is not paid for it: no more is
@@ -22,4 +24,18 @@ func TestPayerDoesNotPayForTimeThatHasNotPassed(t *testing.T) {
 		w.at(began, 10*time.Minute+20*time.Second)
 		w.agree()
 	})
+}
+
+// A relay's words are not repeated to controllers: only reasons that there are.
+func TestPayerRepeatsNoWordsOfARelay(t *testing.T) {
+	for said, want := range map[paystream.Reason]string{"BUYMYTHINGS": "CLOSED RELAY", "": "CLOSED RELAY", paystream.ReasonClient: "CLOSED CLIENT"} {
+		payerBubble(t, func(w *payerWorld) {
+			w.start()
+			h := w.open()
+			w.relay.locked(func() { w.relay.answer = func() error { return &paystream.Demand{Reason: said} } })
+			w.payer.Ask(h)
+			w.wait(time.Second)
+			w.want(want)
+		})
+	}
 }
