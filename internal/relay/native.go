@@ -61,9 +61,12 @@ func (r *Relay) runNative(ctx context.Context) error {
 	if r.lnurl != nil {
 		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })
 	}
-	if err := r.publish(ctx); err != nil {
-		return fmt.Errorf("set tor's options: %w", err)
-	}
+	g.Go(func() error {
+		if err := r.publish(ctx); err != nil {
+			return fmt.Errorf("set tor's options: %w", err)
+		}
+		return nil
+	})
 	err := g.Wait()
 	if cerr := r.Checkpoint(context.WithoutCancel(ctx)); err == nil {
 		err = cerr

@@ -171,10 +171,12 @@ func (r *Relay) Run(ctx context.Context) error {
 	if r.lnurl != nil {
 		g.Go(func() error { return serveLNURL(ctx, r.lnurl, r.serveAddress()) })
 	}
-	if err := r.publish(ctx); err != nil {
-		return fmt.Errorf("set tor's options: %w", err)
-	}
-	g.Go(func() error { return r.followSelf(ctx) })
+	g.Go(func() error {
+		if err := r.publish(ctx); err != nil {
+			return fmt.Errorf("set tor's options: %w", err)
+		}
+		return r.followSelf(ctx)
+	})
 	err := g.Wait()
 	// What was served until now is written down, so that a restart gives nothing
 	// away.
