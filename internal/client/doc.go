@@ -26,4 +26,11 @@
 // history.go), or the circuit is left before it ends (trickle.go). A vigil (vigil.go)
 // notices circuits whose relay does not answer any more. After a restart what was open
 // is taken up again, or ended (resume.go).
+//
+// On El Tor's tor all this is different, and shorter (native.go). Making a circuit goes:
+// draw a path (nativepath.go) of relays whose terms are known (nativeterms.go,
+// nativerelays.go) and that have not disappointed (nativeshun.go), pay the opening fees and
+// have tor build it (nativebuild.go), pay it for as long as it goes on (nativeserve.go), and
+// leave it (nativeleave.go). nativekept.go keeps the fees of circuits that were not built,
+// nativeresume.go takes up those of an earlier process, and nativeapps.go has one ready for apps.
 package client

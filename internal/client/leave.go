@@ -43,7 +43,7 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 		t.Close()
 	}
 	if dead { // nobody there would hear that it ends
-		p.closeCircuit(ctx, tc)
+		p.c.closeCircuit(ctx, tc)
 	}
 	told, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -57,7 +57,7 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 	}
 	p.c.budget.forget(tc.ID)
 	_ = p.link.Close()
-	p.closeCircuit(ctx, tc)
+	p.c.closeCircuit(ctx, tc)
 	p.c.mu.Lock()
 	for _, h := range append(sides, pay, before) {
 		delete(p.c.byPay, h)
@@ -65,10 +65,10 @@ func (p *circuit) leave(ctx context.Context, why paystream.Reason) {
 	p.c.mu.Unlock()
 }
 
-func (p *circuit) closeCircuit(ctx context.Context, tc *tor.Circuit) {
+func (c *Client) closeCircuit(ctx context.Context, tc *tor.Circuit) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := tc.Close(ctx); err != nil && !errors.Is(err, tor.ErrNotConnected) {
-		p.c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
+		c.failed(fmt.Errorf("close circuit %s: %w", tc.ID, err))
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/el-tor/tops/controlspec"
 	"github.com/el-tor/tops/internal/socks"
 	"github.com/el-tor/tops/internal/tor"
-	"github.com/el-tor/tops/paystream"
 	"golang.org/x/net/proxy"
 )
 
@@ -136,11 +135,4 @@ func (n *native) connect(ctx context.Context, r socks.Request) (net.Conn, error)
 		auth = &proxy.Auth{User: r.User, Password: r.Password}
 	}
 	return n.c.throughTor(ctx, auth, r.Target())
-}
-
-// shutDown leaves every circuit.
-func (n *native) shutDown(ctx context.Context) {
-	for _, p := range n.list() {
-		p.leave(ctx, paystream.ReasonClient)
-	}
 }

@@ -75,13 +75,3 @@ func (n *native) resumeCircuit(ctx context.Context, id string, all []paystream.P
 	}
 	return n.c.spawn(p.serve)
 }
-
-// enter makes a circuit known.
-func (n *native) enter(p *nativeCircuit) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.circuits[p.tc.ID] = p
-	for _, h := range p.hops {
-		n.byPay[h.handle] = p
-	}
-}

@@ -56,7 +56,7 @@ func (p *circuit) rebuild(ctx context.Context) error {
 	p.mu.Lock()
 	if p.left { // meanwhile
 		p.mu.Unlock()
-		p.closeCircuit(context.WithoutCancel(ctx), tc)
+		p.c.closeCircuit(context.WithoutCancel(ctx), tc)
 		return old.Err()
 	}
 	p.tc, p.lost = tc, time.Time{}
