@@ -149,7 +149,7 @@ func (e *engine) CircuitTerms(circID string) []proxy.HopTerms {
 
 func (e *engine) CheckAttach(_, circID string, hop int) error {
 	if circID == "7" && hop != 2 {
-		return controlspec.Errorf(551, "The exit of circuit 7 takes tops streams only; use the tops SOCKS port")
+		return controlspec.Errorf(551, "The exit of paid circuit 7 takes streams to its gateway only: use the tops SOCKS port, user name circ=7")
 	}
 	return nil
 }

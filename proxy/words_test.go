@@ -72,7 +72,7 @@ func TestWordsOnTor(t *testing.T) {
 		{"setconf mixed", "SETCONF ContactInfo=\"a b\" PaymentBip353=\"u@ex ample\"\r\nGETCONF PaymentBip353 ContactInfo\r\nRESETCONF PaymentBip353 ContactInfo\r\nGETCONF PaymentBip353 ContactInfo",
 			"250 OK\r\n250-PaymentBip353=u@ex ample\r\n250 ContactInfo=a b\r\n250 OK\r\n250-PaymentBip353\r\n250 ContactInfo\r\n"},
 		{"setconf all or none", "SETCONF PaymentBip353=x Nonsense=1\r\nGETCONF PaymentBip353", "552 Unrecognized option: Unknown option 'Nonsense'.  Failing.\r\n250 PaymentBip353\r\n"},
-		{"attach", "ATTACHSTREAM 3 7\r\nATTACHSTREAM 3 7 HOP=2\r\nATTACHSTREAM 3 0", "551 The exit of circuit 7 takes tops streams only; use the tops SOCKS port\r\n552 Unknown stream \"3\"\r\n552 Unknown stream \"3\"\r\n"},
+		{"attach", "ATTACHSTREAM 3 7\r\nATTACHSTREAM 3 7 HOP=2\r\nATTACHSTREAM 3 0", "551 The exit of paid circuit 7 takes streams to its gateway only: use the tops SOCKS port, user name circ=7\r\n552 Unknown stream \"3\"\r\n552 Unknown stream \"3\"\r\n"},
 		{"upgrade", "EXTENDCIRCUIT 0 a,b\r\nEXTENDCIRCUIT 0 foo\r\nEXTENDCIRCUIT 5 a,b", "250 EXTENDED 9\r\n552 No such router \"foo\"\r\n552 Unknown circuit \"5\"\r\n"},
 		{"bare CR", "GETINFO a\rb\r\n+FOO a\rb\r\nGETINFO version\r\n.\r\nGETINFO version", "500 Syntax error: bare CR in a command\r\n500 Syntax error: bare CR in a command\r\n" + version},
 		{"what tor dies of", "SETCIRCUITPURPOSE \r\nGETINFO version\r\nSETCIRCUITPURPOSE 1 purpose=x", "512 Bad arguments to SETCIRCUITPURPOSE: Need at least 1 argument(s)\r\n" + version + "552 Unknown circuit \"1\"\r\n"},
