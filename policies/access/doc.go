@@ -60,7 +60,8 @@
 // What is not allowed is answered with 510, the reason and the profile's name, and
 // tor never sees it. PROTOCOLINFO, AUTHCHALLENGE, AUTHENTICATE and QUIT are always
 // allowed. No onion service may point at a control port; tor is asked where it
-// listens. Control characters in a command line are refused.
+// listens. Control characters in a command line are refused. Where a profile of our
+// own form allows CONF_CHANGED, passwords leave it.
 //
 // # Who is who
 //

@@ -40,8 +40,11 @@ func (g *Guard) Event(l controlspec.Line) []byte {
 		}
 	}
 	g.cur.inside = !l.End
-	if g.cur.drop {
+	switch {
+	case g.cur.drop:
 		return nil
+	case g.cur.rule.redact:
+		return redactLine(l)
 	}
 	if len(g.cur.rule.rewrites) > 0 {
 		return rewriteLine(g.cur.rule.rewrites, l, g.id)

@@ -48,7 +48,7 @@ func Parse(file string, text []byte) ([]*Profile, error) {
 func (p *Profile) finish() {
 	p.filters = p.browser
 	for _, e := range p.events {
-		p.filters = p.filters || e.own || len(e.rewrites) > 0
+		p.filters = p.filters || e.own || e.redact || len(e.rewrites) > 0
 	}
 	if p.browser {
 		p.rules["GETINFO"] = browserRules(p.rules["GETINFO"])

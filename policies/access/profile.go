@@ -49,6 +49,7 @@ type Profile struct {
 type eventRule struct {
 	suppress bool // subscribed in name only
 	own      bool // circuits and streams of the controller only
+	redact   bool // passwords leave it
 	rewrites []rewrite
 	pos      Pos
 }

@@ -209,6 +209,7 @@ func parseTOML(name, file string, text []byte) (*Profile, error) {
 		if p.events[name] != nil {
 			return nil, e.pos.errorf("event %s is there twice", name)
 		}
+		e.redact = name == "CONF_CHANGED"
 		p.events[name] = &e.eventRule
 	}
 	return p, nil
