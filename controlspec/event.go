@@ -58,15 +58,22 @@ type StreamEvent struct {
 	Keywords     map[string]string
 }
 
-// ParseStream reads the text of a STREAM event.
+// ParseStream reads the text of a STREAM event. tor writes the name that an
+// application asked for as it is, blanks and quotes too: what stands behind it is
+// left out if it cannot be read.
 func ParseStream(text string) (StreamEvent, error) {
-	ev, err := parseNamed(text, "STREAM", 4)
-	if err != nil {
-		return StreamEvent{}, err
+	w := strings.SplitN(text, " ", 6)
+	if len(w) < 5 || w[0] != "STREAM" {
+		return StreamEvent{}, fmt.Errorf("STREAM event of %d words", len(w))
 	}
-	k := ev.Keywords
+	var k map[string]string
+	if len(w) > 5 {
+		if f, err := parseFields(w[5]); err == nil {
+			k = f.kw
+		}
+	}
 	return StreamEvent{
-		ID: ev.Words[0], Status: ev.Words[1], CircID: ev.Words[2], Target: ev.Words[3],
+		ID: w[1], Status: w[2], CircID: w[3], Target: w[4],
 		Reason: k["REASON"], RemoteReason: k["REMOTE_REASON"], Purpose: k["PURPOSE"], SourceAddr: k["SOURCE_ADDR"],
 		Username: k["SOCKS_USERNAME"], Password: k["SOCKS_PASSWORD"], Keywords: k,
 	}, nil

@@ -64,6 +64,16 @@ func TestParseStream(t *testing.T) {
 			t.Errorf("%s: %q %d %v", target, host, port, err)
 		}
 	}
+	// Names that come by tor's HTTPTunnelPort and DNSPort may have anything in them.
+	for _, target := range []string{"a=b.example:80", "a b.example:80", `a"b.example:80`, `"a.example:80`, `a "b.example:80`, "a SOURCE_ADDR=10.0.0.1:1.example:80"} {
+		e, err := controlspec.ParseStream("STREAM 9 NEW 0 " + target + " SOURCE_ADDR=127.0.0.1:51310 PURPOSE=USER")
+		if err != nil || e.ID != "9" || e.Status != "NEW" || e.CircID != "0" || !strings.HasPrefix(target, e.Target) {
+			t.Errorf("%q: %+v, %v", target, e, err)
+		}
+		if a := e.SourceAddr; a != "127.0.0.1:51310" && a != "" {
+			t.Errorf("%q: it comes from %q", target, a)
+		}
+	}
 	for _, bad := range []string{"", "STREAM 1 NEW 0", "CIRC 1 BUILT a b c"} {
 		if _, err := controlspec.ParseStream(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
