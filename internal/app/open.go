@@ -185,12 +185,15 @@ func (a *App) close() (err error) {
 	if a.cookieFile != "" {
 		_ = os.Remove(a.cookieFile) // nobody would take it any more
 	}
+	if a.client != nil {
+		err = a.client.Disconnect() // or it would set again what the guardian puts back
+	}
 	switch {
 	case a.guard == nil:
 	case a.putBack:
-		err = a.guard.Release()
+		err = errors.Join(err, a.guard.Release())
 	default:
-		err = a.guard.Abandon()
+		err = errors.Join(err, a.guard.Abandon())
 	}
 	if a.relay != nil {
 		err = errors.Join(err, a.relay.Close())

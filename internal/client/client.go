@@ -178,6 +178,12 @@ func (c *Client) Run(ctx context.Context) error {
 	return errors.Join(err, c.tor.Close())
 }
 
+// Disconnect lets go of tor, which Run has done if it ran. What tor was told stays.
+func (c *Client) Disconnect() error {
+	c.stop()
+	return c.tor.Close()
+}
+
 // flushFor is how long a clean end waits for payments that the node is paying.
 const flushFor = 25 * time.Second
 
