@@ -130,6 +130,20 @@ upgrade_circuits = true
 	}
 }
 
+// TestRelayMakesNoCircuits: a controller of a relay that pays nobody hears why, and who
+// does it.
+func TestRelayMakesNoCircuits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	guard, exit := w.relay(t, "guard", eltorsim.B), w.relay(t, "exit", eltorsim.B)
+	socket := filepath.Join(w.dir, "control")
+	w.run(t, "relay", exit, w.node(t, "payee"), short+"[proxy]\nlisten = [\"unix:"+socket+"\"]\n")
+	ctl := dialController(t, socket)
+	ctl.ask(extendPaid(guard, exit), "551 This tops pays nobody: its configuration has no [client] table")
+	lines := guard.Fingerprint + " " + eltor.NewPayload().String() + "\r\n" + exit.Fingerprint + " " + eltor.NewPayload().String() + "\r\n"
+	ctl.ask("+EXTENDPAIDCIRCUIT 0\r\n"+lines+".\r\n", "551 This tops makes no circuits: its configuration has no [client] table; on El Tor's tor a \"tops proxy\" makes those")
+}
+
 // TestOpeningFee: it is paid before the relay hears of anything, and known by its
 // note.
 func TestOpeningFee(t *testing.T) {

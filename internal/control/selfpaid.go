@@ -20,7 +20,7 @@ func (e *Engine) ExtendSelfPaidCircuit(ctx context.Context, c proxy.Controller, 
 		return e.extendNative(ctx, hops)
 	}
 	if e.Client == nil {
-		return "", errNoClient
+		return "", controlspec.Errorf(551, "This tops makes no circuits: its configuration has no [client] table; on El Tor's tor a \"tops proxy\" makes those that the controller pays")
 	}
 	path := make([]string, len(hops))
 	var exit client.SelfPaid
