@@ -4,14 +4,34 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/textproto"
 	"time"
 
 	"github.com/cretz/bine/control"
 )
 
-// pollEvery is how often a client is asked what it knows.
+// pollEvery is how often a node is asked for what is waited for.
 const pollEvery = 50 * time.Millisecond
+
+// listens waits until a node takes connections at a port.
+func (n *Node) listens(ctx context.Context, port uint16) error {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for r := n.life(); ; {
+		conn, err := net.Dial("tcp", netip.AddrPortFrom(n.Addr, port).String())
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ticker.C:
+		case <-r.exited:
+			return n.up(ctx) // says why not
+		case <-ctx.Done():
+			return n.up(ctx)
+		}
+	}
+}
 
 // knows waits until a client holds the microdescriptor of each relay. A
 // client is bootstrapped with two thirds of them, and a circuit through one of

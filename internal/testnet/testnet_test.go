@@ -207,6 +207,22 @@ func TestParentKilled(t *testing.T) {
 	}
 }
 
+// A relay tells the authority of itself once: none is started before that listens.
+func TestAuthorityFirst(t *testing.T) {
+	dir := t.TempDir()
+	script := filepath.Join(dir, "tor")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ntouch $2.seen\nsleep 1\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := testnet.Start(t.Context(), testnet.Options{Tor: script, Dir: dir}); err == nil {
+		n.Close()
+		t.Fatal("no error")
+	}
+	if seen, _ := filepath.Glob(filepath.Join(dir, "*", "*.seen")); len(seen) != 1 || filepath.Base(filepath.Dir(seen[0])) != "authority" {
+		t.Errorf("started: %q, want the authority alone", seen)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "tor")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho '[err] cannot bind to the moon'\nexit 3\n"), 0o700); err != nil {
