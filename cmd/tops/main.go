@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/el-tor/tops/internal/fault"
 	"github.com/rs/zerolog"
 )
 
@@ -83,7 +84,11 @@ func run(args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "tops:", err)
-	return class(err).Code()
+	why := class(err)
+	if why == fault.Tor || why == fault.Lightning {
+		fmt.Fprintln(os.Stderr, "tops doctor, with the same configuration, says what to do")
+	}
+	return why.Code()
 }
 
 // isTerminal reports whether somebody is watching.

@@ -77,7 +77,7 @@ func (c *runCmd) proxyAlone(e *env) error {
 	const listen = "127.0.0.1:9151"
 	fmt.Fprintf(e.stdout, `There is no %s, so this is a control port in front of tor's, on %s, and nothing else.
 To be paid as a relay:  tops relay init
-To pay as a client:     tops config example client > tops.toml, then tops run -c tops.toml
+To pay as a client:     tops config example client > tops.toml, lightning.rpc in it, then tops run -c tops.toml
 To see it all first:    tops demo
 `, c.Config, listen)
 	alone := proxyCmd{proxyFlags: proxyFlags{Listen: []string{listen}, Auth: "pass", Mode: "0600", StallTimeout: 5 * time.Minute}}
