@@ -22,10 +22,10 @@
 // another one. What a budget or a cap does to apps is in cap.go.
 //
 // Every connection is watched (tunnel.go): its bytes count against the relay's allowance
-// (bytes.go), which is paid for early when it runs out (credit.go), and the pace decides whether a round was worth its price (quality.go,
-// history.go), or the circuit is left before it ends (trickle.go). A vigil (vigil.go)
-// notices circuits whose relay does not answer any more. After a restart what was open
-// is taken up again, or ended (resume.go).
+// (bytes.go), which is paid for early when it runs out (credit.go), and the pace decides
+// whether a round was worth its price (quality.go, history.go), or the circuit is left
+// before it ends (trickle.go). A vigil (vigil.go) notices circuits whose relay does not
+// answer any more. After a restart what was open is taken up again, or ended (resume.go).
 //
 // On El Tor's tor all this is different, and shorter (native.go). Making a circuit goes:
 // draw a path (nativepath.go) of relays whose terms are known (nativeterms.go,
