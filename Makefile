@@ -42,7 +42,7 @@ test: tools-tor tools-cc check ## every test, with the race detector and real to
 ifeq ($(PACKAGES),./...)
 	$(GO) test -race -timeout 10m $(AS_ROOT) $$($(GO) list ./... | grep -v $(addprefix -e ,$(REALTIME)))
 	$(GO) test -race -timeout 10m -p 1 $(AS_ROOT) $(addprefix .,$(filter-out /internal/killtest,$(REALTIME)))
-	$(GO) test -race -v -timeout 5m ./internal/killtest # last and aloud: its figures are to be seen
+	$(GO) test -race -v -timeout 10m ./internal/killtest # last and aloud: its figures are to be seen
 else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif

@@ -188,6 +188,9 @@ func (l *payeeLife) checkService(c *payeeCustomer, v paystream.View) {
 	}
 	// In true time: the engine's own clock only shifts while it is not there.
 	began, late := time.Now().Add(-v.Elapsed), time.Now().Add(v.LateIn)
+	if !c.asked.IsZero() && !began.Before(c.asked) { // it was forgotten, and has begun again
+		c.beganAt(began, l.shifted)
+	}
 	// Each time that the clock was set back may have given its payers as much.
 	if given := l.shifted - c.shifted; began.Before(c.began) || began.After(c.began.Add(given)) {
 		l.fault("%s began at %s, the payee says %s (set back by %s)", c.handle, c.began, began, given)

@@ -165,6 +165,7 @@ type payeeCustomer struct {
 	ids      map[paystream.RoundID]bool
 	admitted bool
 	began    time.Time // true time
+	asked    time.Time // when it may have begun, since nobody knows what the journal has
 	shifted  time.Duration
 	feeMsat  int64
 	late     map[int]time.Time // by round, as the payee said last, true time
@@ -420,6 +421,9 @@ func (c *payeeCustomer) anyID(n int) paystream.RoundID {
 func (l *payeeLife) admit(c *payeeCustomer) {
 	v, err := l.Admit(l.t.Context(), c.intent)
 	if err != nil {
+		if l.mayFail(err) {
+			c.asked = time.Now()
+		}
 		return
 	}
 	began := time.Now().Add(-v.Elapsed)
@@ -433,7 +437,7 @@ func (l *payeeLife) admit(c *payeeCustomer) {
 }
 
 func (c *payeeCustomer) beganAt(began time.Time, shifted time.Duration) {
-	c.began, c.shifted = began, shifted
+	c.began, c.shifted, c.asked = began, shifted, time.Time{}
 	c.late, c.moves = make(map[int]time.Time), make(map[int]int)
 }
 
