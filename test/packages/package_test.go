@@ -29,7 +29,6 @@ func TestPackage(t *testing.T) {
 		{"install", s.install},
 		{"nothing configured", s.nothingConfigured},
 		{"control port", s.controlPort},
-		{"wrong configuration", s.wronglyConfigured},
 		{"client", s.client},
 		{"killed at any moment", s.killed},
 		{"relay", s.relay},

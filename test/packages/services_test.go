@@ -91,17 +91,6 @@ func (s *scene) notRoot(t *testing.T, unit string) {
 	t.Log(strings.TrimSpace(s.sh(t, "systemd-analyze security --no-pager "+unit+" | tail -n 1")))
 }
 
-// wronglyConfigured starts tops@client with a key that there is not: it is not tried
-// again and again.
-func (s *scene) wronglyConfigured(t *testing.T) {
-	s.write(t, "/etc/tops/client.toml", "colour = \"onion\"\n")
-	s.try("systemctl start tops@client")
-	if got, status, again := s.show("tops@client", "ActiveState"), s.show("tops@client", "ExecMainStatus"), s.show("tops@client", "NRestarts"); got != "failed" || status != "2" || again != "0" {
-		t.Errorf("it is %s with status %s and was started again %s times, want failed with 2 and 0\n%s", got, status, again, s.try("systemctl status --no-pager tops@client"))
-	}
-	s.sh(t, "systemctl reset-failed tops@client && rm /etc/tops/client.toml")
-}
-
 // client runs tops@client, has it hang, and stops it.
 func (s *scene) client(t *testing.T) {
 	s.write(t, "/etc/tops/client.toml", "data_dir = \"/var/lib/tops/client\"\n[lightning]\nrpc = \"/run/sim/payer-rpc\"\n[client]\n")
