@@ -40,31 +40,31 @@ picture: tools-tor build ## draw docs/demo.svg, which README shows, from a run o
 
 test: tools-tor tools-cc check ## every test, with the race detector and real tor
 ifeq ($(PACKAGES),./...)
-	$(GO) test -race -timeout 10m $(AS_ROOT) $$($(GO) list ./... | grep -v $(addprefix -e ,$(REALTIME)))
-	$(GO) test -race -timeout 10m -p 1 $(AS_ROOT) $(addprefix .,$(filter-out /internal/killtest,$(REALTIME)))
-	$(GO) test -race -v -timeout 10m ./internal/killtest # last and aloud: its figures are to be seen
+	scripts/again $(GO) test -race -timeout 10m $(AS_ROOT) $$($(GO) list ./... | grep -v $(addprefix -e ,$(REALTIME)))
+	scripts/again $(GO) test -race -timeout 10m -p 1 $(AS_ROOT) $(addprefix .,$(filter-out /internal/killtest,$(REALTIME)))
+	scripts/again $(GO) test -race -v -timeout 10m ./internal/killtest # last and aloud: its figures are to be seen
 else
 	$(GO) test -race -timeout 10m $(AS_ROOT) $(PACKAGES)
 endif
 
 test-world: tools-tor tools-cc tools-world tools-packages tools-bench build ## what README says first, timed; the pages followed; the books on PostgreSQL; the status page in Chromium; apps with three paid exits; docker-compose.yml; controllers from Debian's packages through the proxy; the release twice, and the package on a Debian with systemd; with STEM=checkout, stem's own suite
 	$(GO) vet -tags world ./test/... ./ledger ./internal/chromium ./internal/web ./internal/e2e
-	TOPS=$(CURDIR)/bin/tops $(GO) test -tags world -v -timeout 10m $(AS_ROOT) -run 'TestWalk|TestNewcomer' ./test/pages
-	$(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
-	$(GO) test -race -tags world -timeout 5m ./internal/web
-	$(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
-	$(GO) test -race -tags world -v -timeout 10m $(AS_ROOT) -run 'TestApps$$' ./internal/e2e
-	TOPS=$(CURDIR)/bin/tops $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
+	TOPS=$(CURDIR)/bin/tops scripts/again $(GO) test -tags world -v -timeout 10m $(AS_ROOT) -run 'TestWalk|TestNewcomer' ./test/pages
+	scripts/again $(GO) test -race -tags world -timeout 10m ./ledger ./test/fleet
+	scripts/again $(GO) test -race -tags world -timeout 5m ./internal/web
+	scripts/again $(GO) test -race -tags world -v -timeout 5m $(AS_ROOT) -run 'TestPage$$' ./internal/e2e
+	scripts/again $(GO) test -race -tags world -v -timeout 10m $(AS_ROOT) -run 'TestApps$$' ./internal/e2e
+	TOPS=$(CURDIR)/bin/tops scripts/again $(GO) test -race -tags world -v -timeout 7m $(AS_ROOT) -run TestPrograms ./test/controllers
 	$(GO) vet -tags world ./test/packages ./test/fleet
 	scripts/reproducible
-	$(GO) test -tags world -count 1 -v -timeout 15m $(AS_ROOT) ./test/packages
+	scripts/again $(GO) test -tags world -count 1 -v -timeout 15m $(AS_ROOT) ./test/packages
 	$(MAKE) test-compose
 	@echo "left out: bitcoind and lnd, which are no packages of Debian's"
 	@if [ -n "$(STEM)" ]; then $(ROOT) env STEM=$(STEM) TOPS=$(CURDIR)/bin/tops test/controllers/stem_suite.py; \
 	else echo "left out: stem's own suite, since STEM names no checkout of it"; fi
 
 test-compose: tools-docker ## the world of docker-compose.yml with the simulator: from nothing, paid, cut, down, nothing left
-	$(GO) test -tags world -v -timeout 30m $(AS_ROOT) ./test/compose
+	scripts/again $(GO) test -tags world -v -timeout 30m $(AS_ROOT) ./test/compose
 
 screenshots: tools-chromium ## take the pictures of docs/screenshots anew
 	TOPS_SCREENSHOTS=1 $(GO) test -tags world -count 1 -run TestScreenshots ./internal/web
